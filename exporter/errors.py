@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 EXIT_USER_ERROR = 2
 EXIT_VERIFICATION_FAILED = 3
 
@@ -14,6 +16,8 @@ class UserError(Exception):
       example: A right value or command, or None where the rule says it all.
       received: What was given instead.
       where: Where it was said: a flag, or a gin file and line.
+      setting: The gin name of the value in question ("tokenizer.vocab_file"). From it the launcher
+        finds `where`, so that code that knows nothing of gin files need not.
     """
 
     def __init__(
@@ -23,21 +27,33 @@ class UserError(Exception):
         example: str | None = None,
         received: str | None = None,
         where: str | None = None,
+        setting: str | None = None,
     ) -> None:
         self.rule = rule
         self.example = example
         self.received = received
         self.where = where
-        super().__init__(self._message())
+        self.setting = setting
+        super().__init__(rule)
 
-    def _message(self) -> str:
+    def locate(self, find: Callable[[str], str | None]) -> None:
+        """Fills `where` from `setting`.
+
+        Args:
+          find: Gives a setting's flag, or gin file and line; None where it was not said.
+        """
+        if self.where is None and self.setting is not None:
+            self.where = find(self.setting) or f"{self.setting} (not set)"
+
+    def __str__(self) -> str:
         lines = [self.rule]
-        if self.received is not None:
-            lines.append(f"  received: {self.received}")
-        if self.where is not None:
-            lines.append(f"  where:    {self.where}")
-        if self.example is not None:
-            lines.append(f"  example:  {self.example}")
+        for label, text in (
+            ("received", self.received),
+            ("where", self.where),
+            ("example", self.example),
+        ):
+            if text is not None:
+                lines.append(f"  {label + ':':<10}{text}")
         return "\n".join(lines)
 
 
@@ -48,9 +64,29 @@ class UserErrors(UserError):
       errors: The single mistakes, in the order in which they were found.
     """
 
-    def __init__(self, errors: list[UserError]) -> None:
-        self.errors = errors
-        super().__init__("\n".join(str(error) for error in errors))
+    def __init__(self, errors: Sequence[UserError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(f"{len(self.errors)} mistakes")
+
+    def locate(self, find: Callable[[str], str | None]) -> None:
+        """Fills `where` of each mistake from its `setting`."""
+        for error in self.errors:
+            error.locate(find)
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
+def raise_all(errors: Sequence[UserError]) -> None:
+    """Raises the mistakes found, if any, as one exception.
+
+    Raises:
+      UserError: The one mistake, or `UserErrors` for several.
+    """
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise UserErrors(errors)
 
 
 class VerificationError(Exception):

@@ -1,0 +1,107 @@
+"""What can be chosen: small dataclasses that gin binds, importable without TensorFlow.
+
+The root configurables of the modes (`exporter.export.export`, ...) take these objects; the code
+below them takes plain arguments and knows nothing of gin. A field's name is the gin parameter's
+name and, where there is a flag, the flag's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import gin
+
+
+@gin.configurable("encoder", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class EncoderSettings:
+    """Where the encoder's architecture comes from. Exactly one of the three sources is set.
+
+    Attributes:
+      encoder_config_file: YAML file of an `official.nlp.configs.encoders.EncoderConfig`, or a
+        pre-training run's params.yaml.
+      bert_config_file: JSON file of an original BERT configuration (bert_config.json).
+      type: The name of an encoder type in `EncoderConfig` ("bert", "albert", ...), with `config`.
+      config: The configuration dataclass for `type`, in gin e.g. `@BertEncoderConfig()`.
+    """
+
+    encoder_config_file: str | None = None
+    bert_config_file: str | None = None
+    type: str | None = None
+    config: Any = None
+
+
+@gin.configurable("mlm", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class MlmSettings:
+    """The masked-language-model head, as `task.model` of the pre-training run describes it.
+
+    Attributes:
+      mlm_activation: Activation of the head's dense layer. None takes the run's, if the encoder's
+        configuration comes from a params.yaml, and else the encoder's own activation.
+    """
+
+    mlm_activation: str | None = None
+
+
+@gin.configurable("checkpoint", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class CheckpointSettings:
+    """Where the weights come from.
+
+    Attributes:
+      model_checkpoint_path: Prefix of a checkpoint's files (".../bert_model.ckpt"), or a directory
+        that holds checkpoints, of which the newest is taken.
+    """
+
+    model_checkpoint_path: str | None = None
+
+
+@gin.configurable("pretraining", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class PretrainingSettings:
+    """A pre-training run's directory as the source of whatever is not set otherwise.
+
+    Attributes:
+      pretraining_dir: The `--model_dir` of `python -m official.nlp.train`.
+      checkpoint: "latest", "best" or a global step.
+      weights: "raw", or "ema" for the exponential moving averages of the optimizer.
+    """
+
+    pretraining_dir: str | None = None
+    checkpoint: str | int = "latest"
+    weights: str = "raw"
+
+
+@gin.configurable("tokenizer", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class TokenizerSettings:
+    """The tokenizer. Exactly one of the two files is set.
+
+    Attributes:
+      vocab_file: WordPiece vocabulary, one piece a line.
+      sp_model_file: SentencePiece model.
+      do_lower_case: Whether text is lower-cased (and stripped of accents) before it is tokenized.
+        None guesses: true for SentencePiece, and for a `vocab_file` with "uncased" in its path.
+    """
+
+    vocab_file: str | None = None
+    sp_model_file: str | None = None
+    do_lower_case: bool | None = None
+
+
+@gin.configurable("preprocessing", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class PreprocessingSettings:
+    """The preprocessing model.
+
+    Attributes:
+      default_seq_length: Length of the packed sequences where the caller gives none.
+      tokenize_with_offsets: Whether the export has `.tokenize_with_offsets`.
+      disable_assert: Whether the export must hold no Assert op.
+    """
+
+    default_seq_length: int = 128
+    tokenize_with_offsets: bool = False
+    disable_assert: bool = False
