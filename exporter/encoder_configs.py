@@ -1,0 +1,261 @@
+"""Where an encoder's architecture is written down: YAML, a run's params.yaml, BERT's JSON or gin."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+import gin
+from official.nlp.configs import encoders as tfnlp_encoders
+
+from exporter import errors, files, settings
+
+ENCODER_TYPES = tuple(
+    field.name
+    for field in dataclasses.fields(tfnlp_encoders.EncoderConfig)
+    if dataclasses.is_dataclass(getattr(tfnlp_encoders.EncoderConfig(), field.name))
+)
+
+# The keys of bert_config.json and what BertEncoderConfig calls them.
+_BERT_JSON_KEYS = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_attention_heads",
+    "hidden_act": "hidden_activation",
+    "intermediate_size": "intermediate_size",
+    "hidden_dropout_prob": "dropout_rate",
+    "attention_probs_dropout_prob": "attention_dropout_rate",
+    "max_position_embeddings": "max_position_embeddings",
+    "type_vocab_size": "type_vocab_size",
+    "initializer_range": "initializer_range",
+    "embedding_size": "embedding_size",
+}
+_BERT_JSON_REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """An encoder and the masked-language-model head that belongs to it, still on paper.
+
+    Attributes:
+      config: The encoder's configuration.
+      mlm_activation: Activation of the head's dense layer, or None for none.
+      source: Where it was read, for messages.
+    """
+
+    config: tfnlp_encoders.EncoderConfig
+    mlm_activation: str | None
+    source: str
+
+    @property
+    def type(self) -> str:
+        """The encoder's type in `EncoderConfig`."""
+        return self.config.type
+
+    @property
+    def encoder(self) -> Any:
+        """The configuration dataclass of the encoder's type."""
+        return self.config.get()
+
+
+def register_configurables() -> None:
+    """Makes TF-NLP's encoder configurations bindable: `BertEncoderConfig.num_layers = 6`."""
+    for name in ENCODER_TYPES:
+        config_class = type(getattr(tfnlp_encoders.EncoderConfig(), name))
+        if name != "any" and config_class.__name__ not in _registered:
+            gin.external_configurable(config_class, module="encoders")
+            _registered.add(config_class.__name__)
+
+
+_registered: set[str] = set()
+
+
+def read_architecture(
+    encoder: settings.EncoderSettings, mlm: settings.MlmSettings
+) -> Architecture:
+    """Resolves the settings.
+
+    Raises:
+      UserError: No or more than one source is set, or the source cannot be read or is wrong.
+    """
+    sources = {
+        "encoder.encoder_config_file": encoder.encoder_config_file,
+        "encoder.bert_config_file": encoder.bert_config_file,
+        "encoder.config": encoder.config,
+    }
+    given = [name for name, value in sources.items() if value]
+    if len(given) != 1:
+        raise errors.UserError(
+            "Exactly one source of the encoder's architecture is needed: "
+            "--encoder_config_file, --bert_config_file, or encoder.type and encoder.config in gin.",
+            example="--encoder_config_file=bert_encoder.yaml",
+            received=", ".join(f"{name} = {sources[name]!r}" for name in given) or "none",
+            setting=given[-1] if given else None,
+        )
+    if encoder.encoder_config_file:
+        architecture = _from_yaml(encoder.encoder_config_file)
+    elif encoder.bert_config_file:
+        architecture = _from_bert_json(encoder.bert_config_file)
+    else:
+        architecture = _from_gin(encoder)
+    if mlm.mlm_activation is not None:
+        architecture = dataclasses.replace(architecture, mlm_activation=mlm.mlm_activation)
+    return architecture
+
+
+def _from_yaml(path: str) -> Architecture:
+    setting = "encoder.encoder_config_file"
+    content = files.read_yaml(path, setting=setting)
+    if "task" not in content:
+        config = encoder_config(content, path, setting=setting)
+        return Architecture(config, _own_activation(config), path)
+    model = _member(content, ("task", "model"), path, setting)
+    config = encoder_config(_member(model, ("encoder",), path, setting), path, setting=setting)
+    return Architecture(config, model.get("mlm_activation", _own_activation(config)), path)
+
+
+def _member(
+    content: Mapping[str, Any], names: tuple[str, ...], path: str, setting: str
+) -> Mapping[str, Any]:
+    for name in names:
+        content = content.get(name) if isinstance(content, Mapping) else None
+    if isinstance(content, Mapping):
+        return content
+    raise errors.UserError(
+        "The params.yaml of a pre-training run must hold task.model.encoder.",
+        received=f"{path} without {'.'.join(names)}",
+        setting=setting,
+    )
+
+
+def _from_bert_json(path: str) -> Architecture:
+    setting = "encoder.bert_config_file"
+    content = files.read_json(path, setting=setting)
+    missing = [key for key in _BERT_JSON_REQUIRED if key not in content]
+    if missing:
+        raise errors.UserError(
+            f"A BERT configuration must hold {', '.join(_BERT_JSON_REQUIRED)}.",
+            received=f"{path} without {', '.join(missing)}",
+            setting=setting,
+        )
+    # Released files hold more keys ("directionality", "pooler_type", ...) that BERT never reads.
+    values = {ours: content[key] for key, ours in _BERT_JSON_KEYS.items() if key in content}
+    config = encoder_config({"type": "bert", "bert": values}, path, setting=setting)
+    return Architecture(config, _own_activation(config), path)
+
+
+def _from_gin(encoder: settings.EncoderSettings) -> Architecture:
+    config = tfnlp_encoders.EncoderConfig(type=_checked_type(encoder.type, setting="encoder.type"))
+    expected = type(getattr(config, config.type))
+    if not isinstance(encoder.config, expected):
+        raise errors.UserError(
+            f"encoder.config must be the configuration of encoder.type = {config.type!r}.",
+            example=f"encoder.config = @{expected.__name__}()",
+            received=repr(encoder.config),
+            setting="encoder.config",
+        )
+    setattr(config, config.type, encoder.config)
+    return Architecture(config, _own_activation(config), "gin")
+
+
+def encoder_config(
+    content: Mapping[str, Any], source: str, *, setting: str
+) -> tfnlp_encoders.EncoderConfig:
+    """Loads an `EncoderConfig` strictly.
+
+    Args:
+      content: What the YAML file holds: "type" and the configuration of that type.
+      source: The file, for errors.
+      setting: The gin name that the file was bound to.
+
+    Raises:
+      UserError: A name is unknown, or a value has the wrong type.
+    """
+    encoder_type = _checked_type(content.get("type", "bert"), setting=setting, source=source)
+    config = tfnlp_encoders.EncoderConfig(type=encoder_type)
+    mistakes = _mistakes(content, config, source, setting)
+    errors.raise_all(mistakes)
+    config.override(dict(content), is_strict=encoder_type != "any")
+    return config
+
+
+def _checked_type(encoder_type: Any, *, setting: str, source: str | None = None) -> str:
+    if encoder_type in ENCODER_TYPES:
+        return encoder_type
+    raise errors.UserError(
+        f"An encoder's type must be one of {', '.join(ENCODER_TYPES)}.",
+        example="type: bert",
+        received=f"type {encoder_type!r}" + (f" in {source}" if source else ""),
+        setting=setting,
+    )
+
+
+def _mistakes(
+    content: Mapping[str, Any], defaults: Any, source: str, setting: str, path: str = ""
+) -> list[errors.UserError]:
+    """Lists the names that `defaults` has not, and the values of another type than there."""
+    mistakes = []
+    known = defaults.as_dict()
+    for name, value in content.items():
+        full_name = f"{path}{name}"
+        if name not in known:
+            if path == "any.":  # Its fields are the BUILDER's, unknown here.
+                continue
+            near = difflib.get_close_matches(str(name), known, n=1)
+            mistakes.append(
+                errors.UserError(
+                    f"Every name in the encoder's configuration must be known; {full_name} is not.",
+                    example=f"did you mean {near[0]}?" if near else ", ".join(known),
+                    received=f"{full_name}: {value!r} in {source}",
+                    setting=setting,
+                )
+            )
+        elif isinstance(known[name], dict):
+            if isinstance(value, Mapping):
+                nested = getattr(defaults, name)
+                mistakes += _mistakes(value, nested, source, setting, f"{full_name}.")
+            elif value is not None:
+                mistakes.append(_type_mistake(full_name, value, {}, source, setting))
+        elif not _fits(value, known[name]):
+            mistakes.append(_type_mistake(full_name, value, known[name], source, setting))
+    return mistakes
+
+
+def _type_mistake(
+    name: str, value: Any, default: Any, source: str, setting: str
+) -> errors.UserError:
+    kind = "mapping" if isinstance(default, dict) else type(default).__name__
+    return errors.UserError(
+        f"{name} in the encoder's configuration must be of type {kind}.",
+        example=f"{name.rpartition('.')[2]}: {default!r}",
+        received=f"{value!r} in {source}",
+        setting=setting,
+    )
+
+
+def _fits(value: Any, default: Any) -> bool:
+    """Whether a value may stand where `default` stood; None as a default says nothing."""
+    if default is None or value is None:
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, int):
+        # FunnelEncoderConfig.pool_stride may be a sequence.
+        return isinstance(value, int | list | tuple)
+    if isinstance(default, float):
+        return isinstance(value, numbers.Real)
+    if isinstance(default, list | tuple):
+        return isinstance(value, list | tuple)
+    return isinstance(value, type(default))
+
+
+def _own_activation(config: tfnlp_encoders.EncoderConfig) -> str | None:
+    encoder = config.get()
+    for name in ("hidden_activation", "inner_activation"):
+        if hasattr(encoder, name):
+            return getattr(encoder, name)
+    return None

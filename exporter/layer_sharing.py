@@ -1,0 +1,103 @@
+"""Lets equal layers share one traced function.
+
+A Transformer of 12 equal layers is otherwise traced 12 times, for training and for inference, and
+each trace is stored in saved_model.pb. Here the first of a group of equal layers is traced once as
+a function of its variables, and called with the variables of each.
+
+The function is traced with the first layer's variables bound to the handles that come in as
+arguments, which uses a private attribute of `tf.Variable`. `is_supported` says whether this
+TensorFlow has it as expected; without it, layers are traced one by one as usual.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+from official.nlp.modeling import layers as tfnlp_layers
+
+# Only classes of which all that matters in a call is in `get_config()` and in the variables.
+_SHAREABLE = (tfnlp_layers.TransformerEncoderBlock,)
+
+
+def is_supported() -> bool:
+    """Whether `tf.Variable` keeps its handle where this module expects it."""
+    variable = tf.Variable(0.0)
+    return getattr(variable, "_handle", None) is variable.handle
+
+
+class SharedLayers:
+    """The groups of equal layers of a network.
+
+    Attributes:
+      groups: The layers, equal ones together. A layer that is called several times, as ALBERT's,
+        is a group, too.
+      training: Whether the network is being traced for training. Keras layers find that in the
+        context of the call, so nothing but this tells a function's traces apart.
+    """
+
+    def __init__(self, network: tf_keras.layers.Layer) -> None:
+        self.training = False
+        by_kind: dict[str, list[tf_keras.layers.Layer]] = {}
+        if is_supported():
+            for layer in network.submodules:
+                if type(layer) in _SHAREABLE:
+                    by_kind.setdefault(_kind(layer), []).append(layer)
+        self.groups = list(by_kind.values())
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[None]:
+        """While open, a call of one of the layers in a trace calls its group's function."""
+        for group in self.groups:
+            function = _group_function(group[0])
+            for layer in group:
+                # Past Keras, which would track the function as a part of the layer.
+                object.__setattr__(layer, "call", self._caller(layer, function))
+        try:
+            yield
+        finally:
+            for layer in (layer for group in self.groups for layer in group):
+                object.__delattr__(layer, "call")
+
+    def _caller(
+        self, layer: tf_keras.layers.Layer, function: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        variables = list(layer.variables)
+        return lambda *args, **kwargs: function(variables, self.training, args, kwargs)
+
+
+def _kind(layer: tf_keras.layers.Layer) -> str:
+    """What must be equal in layers that share a function."""
+    config = {name: value for name, value in layer.get_config().items() if name != "name"}
+    variables = [(v.shape.as_list(), v.dtype.name, v.trainable) for v in layer.variables]
+    return json.dumps([type(layer).__name__, config, variables], sort_keys=True, default=repr)
+
+
+def _group_function(first: tf_keras.layers.Layer) -> Callable[..., Any]:
+    call = first.call
+
+    @tf.function(autograph=False)
+    def layer_function(
+        variables: list[tf.Variable], training: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        del training  # Only tells traces apart.
+        with _bound(first.variables, [variable.handle for variable in variables]):
+            return call(*args, **kwargs)
+
+    return layer_function
+
+
+@contextlib.contextmanager
+def _bound(variables: Sequence[tf.Variable], handles: Sequence[tf.Tensor]) -> Iterator[None]:
+    own = [variable._handle for variable in variables]
+    for variable, handle in zip(variables, handles, strict=True):
+        variable._handle = handle
+    try:
+        yield
+    finally:
+        for variable, handle in zip(variables, own, strict=True):
+            variable._handle = handle

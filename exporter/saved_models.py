@@ -1,0 +1,90 @@
+"""Writes SavedModels so that a name is only ever that of a complete one.
+
+A SavedModel is written in a staging folder beside its target and gets its name by a rename when it
+is complete and verified. Killed at any moment there is the old state or the new one; what is left
+in staging is removed by the next export to the same target.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from exporter import checkpoints, tensor_bundles
+
+
+class Exportable(tf.train.Checkpoint):
+    """The root object of a SavedModel to be written. It is traced when it is saved, not before."""
+
+    def trace(self) -> None:
+        """Traces the functions to be saved."""
+        raise NotImplementedError
+
+    def signatures(self) -> dict[str, Callable[..., Any]]:
+        """Returns the signatures to be saved."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def tracing(self) -> Iterator[None]:
+        """Is open while functions and signatures are traced and saved."""
+        yield
+
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        # TensorFlow asks this when it begins to save. Functions traced earlier would be traced
+        # again then: what it looks traces up by includes whether it is saving.
+        if save_type == "savedmodel":
+            self.trace()
+        return super()._trackable_children(save_type, **kwargs)
+
+
+def write(
+    module: Exportable, path: str, *, restoration: checkpoints.Restoration | None = None
+) -> None:
+    """Writes a SavedModel.
+
+    Args:
+      module: The root object. Its variables have values, or `restoration` has them.
+      path: Where to write it; nobody may be using that yet.
+      restoration: The stored values, copied from file to file. Only variables that have no value
+        of their own get one from there.
+    """
+    with module.tracing():
+        tf.saved_model.save(module, path, signatures=module.signatures())
+    if restoration is not None:
+        _append_stored_values(module, path + "/variables/variables", restoration)
+    # Functions and graphs are full of cycles; a sweep would pile them up.
+    gc.collect()
+
+
+def _append_stored_values(
+    module: Exportable, prefix: str, restoration: checkpoints.Restoration
+) -> None:
+    """Adds the values that TensorFlow left out because their variables have none in memory."""
+    written = checkpoints.read(prefix)
+    tensors = {}
+    for reference, key in checkpoints.match(written, module).items():
+        if key not in written.entries:
+            tensors[key] = restoration.entry(reference.deref())
+    tensor_bundles.append(prefix, tensors)
+
+
+def ops(path: str) -> collections.Counter[str]:
+    """Counts the ops in a SavedModel's graph and functions, by name.
+
+    Args:
+      path: The SavedModel's folder.
+    """
+    with tf.io.gfile.GFile(path + "/saved_model.pb", "rb") as file:
+        saved_model = saved_model_pb2.SavedModel.FromString(file.read())
+    counter: collections.Counter[str] = collections.Counter()
+    for meta_graph in saved_model.meta_graphs:
+        counter.update(node.op for node in meta_graph.graph_def.node)
+        for function in meta_graph.graph_def.library.function:
+            counter.update(node.op for node in function.node_def)
+    return counter
