@@ -1,0 +1,96 @@
+# Everything starts here: `make help`.
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.SUFFIXES:
+SHELL := /bin/sh
+# Bytecode is what makes a second start quick.
+unexport PYTHONDONTWRITEBYTECODE
+# A user's own packages must not answer for the lock's.
+export PYTHONNOUSERSITE := 1
+
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/installed.stamp
+TRAIN_VENV := .venv-train
+TRAIN_INSTALLED := $(TRAIN_VENV)/installed.stamp
+
+# The first Python on the PATH that is new enough and not too new; `make PYTHON=...` chooses.
+PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
+    if $$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null; \
+    then echo $$python; break; fi; done)
+
+LOCK_COMMAND = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 \
+    --generate-hashes --custom-compile-command 'make lock'
+UPGRADE ?= --upgrade
+
+.PHONY: help demo test pytest lint types bench lock clean
+
+help:  ## List the targets.
+	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | \
+	    awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(INSTALLED)  ## Export the bundled pre-training run and show what came out.
+	$(VENV_PYTHON) launch.py --gin_file=configs/demo.gin
+
+test: $(INSTALLED)  ## Run all tests with Bazel, which is installed first where apt-get can.
+	@bazel/ensure_bazel.sh
+	@$(VENV_PYTHON) -m bazel.run_tests //...
+
+pytest: $(INSTALLED)  ## Run all tests without Bazel.
+	$(VENV_PYTHON) -m pytest tests
+
+lint: $(INSTALLED)  ## Check style and formatting.
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(INSTALLED)  ## Check types.
+	$(VENV)/bin/mypy
+
+bench: $(INSTALLED)  ## Measure the exporter side by side with its predecessor.
+	$(VENV_PYTHON) -m benchmarks
+
+.venv: $(INSTALLED)  ## Install what requirements.lock names.
+
+.venv-train: $(TRAIN_INSTALLED)  ## Install what `python -m official.nlp.train` needs more.
+
+lock: $(INSTALLED)  ## Renew the locks from pyproject.toml; with UPGRADE= only what must change.
+	$(LOCK_COMMAND) $(UPGRADE) --group test \
+	    pyproject.toml --output-file requirements.lock
+	$(LOCK_COMMAND) $(UPGRADE) --group train --constraints requirements.lock \
+	    --output-file requirements-train.lock
+
+clean:  ## Remove the environments and Bazel's outputs of this checkout.
+	-bazel clean --expunge
+	rm -rf $(VENV) $(TRAIN_VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# `uv` is itself in the lock: taken from there by pip, it installs the rest in a fourth of pip's
+# time. The imports at the end show that the installation works and leave bytecode behind.
+$(INSTALLED): requirements.lock
+	@test -n "$(PYTHON)" || { echo >&2 'No Python 3.10, 3.11 or 3.12 was found on the PATH.' \
+	    'Install one (Debian: apt-get install python3 python3-venv) or name one:' \
+	    'make PYTHON=/usr/bin/python3.11'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo >&2 '$(PYTHON) has no venv module' \
+	    '(Debian: apt-get install python3-venv).'; exit 1; }
+	test -x $(VENV_PYTHON) || $(PYTHON) -m venv $(VENV)
+	awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements.lock > $(VENV)/uv.lock
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --require-hashes -r $(VENV)/uv.lock \
+	    && $(VENV)/bin/uv pip sync --no-config --python $(VENV_PYTHON) --require-hashes requirements.lock \
+	    || $(VENV_PYTHON) -m pip install --disable-pip-version-check --no-deps \
+	    --require-hashes -r requirements.lock
+	TF_USE_LEGACY_KERAS=1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV_PYTHON) -c \
+	    'import hypothesis, pytest, tensorflow_hub, tensorflow_text, official.nlp.configs.encoders'
+	touch $@
+
+# The environment of the exporter under one more layer, never a second copy of TensorFlow.
+$(TRAIN_INSTALLED): requirements-train.lock $(INSTALLED)
+	rm -rf $(TRAIN_VENV)
+	$(VENV_PYTHON) -m venv --without-pip $(TRAIN_VENV)
+	awk 'NR == FNR { installed[$$1]; next } /^[a-z]/ { wanted = !($$1 in installed) } wanted' \
+	    requirements.lock requirements-train.lock > $(TRAIN_VENV)/missing.lock
+	$(VENV)/bin/uv pip install --no-config --python $(TRAIN_VENV)/bin/python --no-deps --require-hashes \
+	    -r $(TRAIN_VENV)/missing.lock
+	$(VENV_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > "$$($(TRAIN_VENV)/bin/python -c \
+	    'import sysconfig; print(sysconfig.get_path("purelib"))')/exporter_environment.pth"
+	touch $@
