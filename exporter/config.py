@@ -1,0 +1,246 @@
+"""The configuration of one run: gin files and bindings as strings, checked as a whole and applied.
+
+    resolved = config.resolve(config.Config(gin_files=("run.gin",)), root="exporter.export")
+    resolved.apply()
+    folder = resolved.run()
+
+Flags are bindings like any other, applied last (`exporter.flags_table`). A `Config` is plain data:
+it can be stored or sent elsewhere, and is resolved where it runs.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import importlib
+import logging
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import gin
+
+from exporter import configurables, errors, gin_checks, gin_macros, gin_parsing
+
+_logger = logging.getLogger(__name__)
+
+
+@gin.configurable("config", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class ConfigSettings:
+    """What a gin file may say of the configuration itself.
+
+    Attributes:
+      ignored_configurables: Names whose bindings are skipped, as those of
+        `configurables.TRAINING_ONLY` are: what a pre-training run binds of one's own trainer, say.
+    """
+
+    ignored_configurables: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What a user said, as strings.
+
+    Attributes:
+      gin_files: Paths of gin files; later ones win.
+      bindings: Gin text that is applied after the files, later ones winning.
+      search_paths: Folders in which gin files are looked for, after the current one and before the
+        project's. An `include` is first looked for beside the file that has it.
+    """
+
+    gin_files: tuple[str, ...] = ()
+    bindings: tuple[gin_parsing.Source, ...] = ()
+    search_paths: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolved:
+    """A configuration in which no mistake was found.
+
+    Attributes:
+      root: The full gin name of what it configures: "exporter.export".
+      statements: What gin is given, in order, includes resolved.
+      used: The configurables that are bound or referred to.
+      ignored: The bindings that play no part in an export.
+    """
+
+    root: str
+    statements: tuple[gin_parsing.Statement, ...]
+    used: tuple[configurables.Configurable, ...]
+    ignored: tuple[gin_parsing.Binding, ...]
+
+    @property
+    def bindings(self) -> tuple[gin_parsing.Binding, ...]:
+        """The bindings that gin is given, in order."""
+        return tuple(item for item in self.statements if isinstance(item, gin_parsing.Binding))
+
+    def where(self, setting: str) -> str | None:
+        """Returns the flag, or gin file and line, that decides a setting; None if nothing does.
+
+        Args:
+          setting: A configurable and its parameter: "tokenizer.vocab_file".
+        """
+        binding = self._winning(setting)
+        if binding is None:
+            return None
+        places = [binding.where]
+        macros = gin_macros.definitions(self.bindings)
+        value = binding.value
+        while isinstance(value, gin_parsing.Macro) and value.name in macros:
+            macro = macros[value.name]
+            places.append(f"{value!r} from {macro.where}")
+            value = macro.value
+        return ", ".join(places)
+
+    def value(self, setting: str) -> Any:
+        """Returns the literal that a setting is bound to, by way of macros or not.
+
+        Returns:
+          None where nothing is bound; a `gin_parsing.Reference` for what gin would call.
+        """
+        binding = self._winning(setting)
+        macros = gin_macros.definitions(self.bindings)
+        return None if binding is None else gin_macros.resolve(binding.value, macros)
+
+    def apply(self) -> None:
+        """Replaces gin's configuration by this one, importing what it names.
+
+        Raises:
+          UserError: Gin refuses a binding that could not be judged without importing.
+        """
+        gin.clear_config()
+        configurables.import_all(self.used)
+        for statement in self.statements:
+            _apply(statement)
+        gin.finalize()
+        if self.ignored:
+            _logger.info("%s", _ignored_line(self.ignored))
+
+    def run(self) -> Any:
+        """Calls the root configurable.
+
+        Raises:
+          UserError, VerificationError: As the root did, with the place of the setting.
+        """
+        # TF-NLP registers configurables when the root imports it, which a locked gin refuses.
+        with gin.unlock_config():
+            try:
+                return gin.get_configurable(self.root)()
+            except errors.UserError as error:
+                original = unwrap(error)
+                original.locate(self.where)
+                raise original from None
+            except errors.VerificationError as error:
+                raise unwrap(error) from None
+
+    def text(self) -> str:
+        """Returns the applied configuration as gin text, in an order that is always the same."""
+        comment = f"# {_ignored_line(self.ignored)}\n\n" if self.ignored else ""
+        return f"{comment}{gin.config_str().strip()}\n"
+
+    def record(self, folder: str) -> None:
+        """Writes `parsed.gin` (all bindings) and `operative.gin` (what was used, with defaults).
+
+        Args:
+          folder: Made where it does not exist; a path that `tf.io.gfile` can write.
+        """
+        operative = f"{gin.operative_config_str().strip()}\n"
+        for name, text in (("parsed.gin", self.text()), ("operative.gin", operative)):
+            _write(folder, name, text)
+
+    def _winning(self, setting: str) -> gin_parsing.Binding | None:
+        selector, _, parameter = setting.rpartition(".")
+        entry = configurables.find_one(selector)
+        full = f"{entry.selector if entry else selector}.{parameter}"
+        return gin_checks.winning(self.bindings).get(full)
+
+
+def resolve(config: Config, root: str) -> Resolved:
+    """Reads and checks a configuration, importing no more than it asks for by `import`.
+
+    Args:
+      config: What the user said.
+      root: The module of the root configurable, which has the same name: "exporter.export".
+
+    Raises:
+      UserError: There are mistakes; all of them are told.
+    """
+    importlib.import_module(root)
+    parsed = gin_parsing.parse(config.gin_files, config.bindings, config.search_paths)
+    if parsed.imports:  # They may register any name: nothing can be judged without them.
+        errors.raise_all(parsed.mistakes)
+        errors.raise_all(_import_modules(parsed.imports))
+    (entry,) = configurables.fits(root)
+    findings = gin_checks.check(parsed, entry)
+    errors.raise_all(findings.mistakes)
+    ignored = {id(binding) for binding in findings.ignored}
+    return Resolved(
+        root=entry.selector,
+        statements=tuple(item for item in parsed.statements if id(item) not in ignored),
+        used=tuple(findings.used.values()),
+        ignored=tuple(findings.ignored),
+    )
+
+
+def unwrap(error: BaseException) -> Any:
+    """Returns the exception that was raised inside a configurable.
+
+    Gin lets a copy climb out of each configurable: of a subclass made on the spot, with its own
+    text appended to the message.
+    """
+    while "__getattr__" in vars(type(error)) and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def _import_modules(imports: Sequence[gin_parsing.Import]) -> list[errors.UserError]:
+    mistakes = []
+    for statement in imports:
+        if statement.module.startswith("__gin__."):
+            continue
+        try:
+            importlib.import_module(statement.module)
+        except ImportError as error:
+            mistake = errors.UserError(
+                "What a gin file imports must be an installed module, or one in a folder that "
+                "PYTHONPATH names.",
+                example="PYTHONPATH=/path/to/your/folder python launch.py ...",
+                received=f"{statement.text} ({error})",
+                where=statement.where,
+            )
+            mistake.__cause__ = error
+            mistakes.append(mistake)
+    return mistakes
+
+
+def _apply(statement: gin_parsing.Statement) -> None:
+    preamble = statement.preamble if isinstance(statement, gin_parsing.Binding) else ""
+    try:
+        gin.parse_config(f"{preamble}{statement.text}")
+    except (ValueError, TypeError, LookupError, NameError, AttributeError, SyntaxError) as error:
+        reason = str(error).split("\n")[0]
+        raise errors.UserError(
+            f"Gin must accept the statement; it says: {reason}",
+            received=statement.text,
+            where=statement.where,
+        ) from error
+
+
+def _ignored_line(ignored: Sequence[gin_parsing.Binding]) -> str:
+    counts = collections.Counter(binding.selector for binding in ignored if binding.macro is None)
+    names = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+    return f"Ignored, since only training uses them (bindings): {names}"
+
+
+def _write(folder: str, name: str, text: str) -> None:
+    if "://" not in folder:
+        path = pathlib.Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text, encoding="utf-8")
+        return
+    import tensorflow as tf
+
+    tf.io.gfile.makedirs(folder)
+    with tf.io.gfile.GFile(f"{folder.rstrip('/')}/{name}", "w") as file:
+        file.write(text)

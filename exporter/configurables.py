@@ -1,0 +1,220 @@
+"""The names that gin may bind: registered ones, and those TF-NLP would register if imported.
+
+TF-NLP's are found by reading its source, since importing it imports TensorFlow: a misspelt name is
+told in milliseconds.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import functools
+import importlib
+import importlib.util
+import inspect
+import pathlib
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import gin
+from gin import selector_map
+
+# Where TF-NLP's encoders and what they are built of register themselves.
+_TFNLP_FOLDERS = ("nlp/configs", "nlp/modeling")
+_ENCODER_CONFIGS = "official.nlp.configs.encoders"
+# Binds TF-NLP's encoder configurations, which do not register themselves.
+_ENCODER_CONFIGS_REGISTRAR = "exporter.encoder_configs"
+
+# What a pre-training run's gin files bind, and operative_config.train.gin lists, that plays no part
+# in an export. Each with its reason.
+TRAINING_ONLY: Mapping[str, str] = {
+    "official.core.actions.get_eval_actions": "what the trainer does after an evaluation",
+    "official.core.actions.get_train_actions": "what the trainer does after some steps",
+    "official.core.base_trainer.Trainer": "the training loop",
+    "official.core.train_utils.create_trainer": "makes the training loop",
+    "official.modeling.multitask.base_trainer.MultiTaskBaseTrainer": "the multi-task loop",
+    "official.modeling.multitask.evaluator.MultiTaskEvaluator": "evaluates several tasks",
+    "official.modeling.multitask.interleaving_trainer.MultiTaskInterleavingTrainer": (
+        "the multi-task loop that alternates"
+    ),
+    "official.modeling.optimization.optimizer_factory.build_optimizer": "makes the optimizer",
+    "official.nlp.optimization.create_optimizer": "makes the optimizer of older runs",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Configurable:
+    """Something whose parameters gin binds.
+
+    Attributes:
+      selector: Its full name.
+      parameters: The parameters that may be bound.
+      any_parameter: Whether others may be bound too (it takes `**kwargs`, or its parameters are
+        inherited from a class that was not read).
+      required: The parameters that have no default and must be bound if it is called.
+      defaults: The parameters' defaults, as far as it is registered.
+      types: The parameters' types, as far as they are known and ours to judge.
+      module: The module to import for it to be registered, or None where it is.
+    """
+
+    selector: str
+    parameters: tuple[str, ...]
+    any_parameter: bool = False
+    required: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    module: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name without modules."""
+        return self.selector.rpartition(".")[2]
+
+    def accepts(self, parameter: str) -> bool:
+        """Whether gin may bind the parameter."""
+        return self.any_parameter or parameter in self.parameters
+
+
+def fits(selector: str) -> list[Configurable]:
+    """Looks a name up, first among what is registered and then in TF-NLP's source.
+
+    Args:
+      selector: A configurable's name, with as many of its modules before it as one likes.
+
+    Returns:
+      None, one, or several where the name is ambiguous.
+    """
+    registry = gin.config._REGISTRY  # gin has no public way to list it.
+    registered = [_describe(entry) for entry in registry.get_all_matches(selector)]
+    return registered or tfnlp_index().get_all_matches(selector)
+
+
+def find_one(selector: str) -> Configurable | None:
+    """Returns the one configurable that a name fits, or None."""
+    matches = fits(selector)
+    return matches[0] if len(matches) == 1 else None
+
+
+def is_training_only(selector: str) -> bool:
+    """Whether a name is in `TRAINING_ONLY`, with as many modules before it as one likes."""
+    return any(f".{full}".endswith(f".{selector}") for full in TRAINING_ONLY)
+
+
+def suggest(selector: str) -> str | None:
+    """Returns the known name that is most like a misspelt one, or None."""
+    known = [*gin.config._REGISTRY._selector_map, *tfnlp_index()._selector_map, *TRAINING_ONLY]
+    names = [full.rpartition(".")[2] for full in known if not full.startswith("gin.")]
+    return closest(selector.rpartition(".")[2], names)
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Returns the word that is most like `word`, whatever its case, or None."""
+    by_lower_case = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower_case, n=1, cutoff=0.7)
+    return by_lower_case[near[0]] if near else None
+
+
+def import_all(used: Iterable[Configurable]) -> None:
+    """Imports what registers the given configurables. TF-NLP's import TensorFlow."""
+    modules = {entry.module for entry in used if entry.module}
+    for module in sorted(modules):
+        importlib.import_module(module)
+    if _ENCODER_CONFIGS in modules:
+        importlib.import_module(_ENCODER_CONFIGS_REGISTRAR).register_configurables()
+
+
+def _describe(entry: Any) -> Configurable:
+    function = entry.wrapped
+    if inspect.isclass(function):
+        function = function.__init__
+    signature = inspect.signature(inspect.unwrap(function))
+    kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
+    own = entry.selector.startswith("exporter.")
+    names = [
+        name
+        for name, kind in kinds.items()
+        if kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        and not (name == "self" and inspect.isclass(entry.wrapped))
+        and name not in (entry.denylist or ())
+        and (not entry.allowlist or name in entry.allowlist)
+    ]
+    defaults = {name: signature.parameters[name].default for name in names}
+    return Configurable(
+        selector=entry.selector,
+        parameters=tuple(names),
+        any_parameter=inspect.Parameter.VAR_KEYWORD in kinds.values() and not entry.allowlist,
+        required=tuple(name for name in names if defaults[name] is gin.REQUIRED),
+        defaults=defaults,
+        types=typing.get_type_hints(entry.wrapped) if own else {},
+    )
+
+
+@functools.cache
+def tfnlp_index() -> selector_map.SelectorMap:
+    """Returns the configurables of TF-NLP's encoders: full name -> `Configurable`."""
+    index = selector_map.SelectorMap()
+    for entry in scan(_TFNLP_FOLDERS):
+        index[entry.selector] = entry
+    return index
+
+
+def scan(folders: Iterable[str]) -> Iterator[Configurable]:
+    """Finds the configurables in the source of `official`, which is not imported.
+
+    Args:
+      folders: Folders or files below the package.
+    """
+    spec = importlib.util.find_spec("official")
+    for root in (spec.submodule_search_locations or ()) if spec else ():
+        for folder in folders:
+            path = pathlib.Path(root, folder)
+            for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+                text = file.read_bytes()
+                if b"gin." in text and not file.name.endswith("_test.py"):
+                    parts = file.relative_to(root).with_suffix("").parts
+                    yield from _scan_source(text, ".".join(("official", *parts)))
+
+
+def _scan_source(text: bytes, module: str) -> Iterator[Configurable]:
+    tree = ast.parse(text)
+    classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
+        names = [ast.unparse(decorator) for decorator in node.decorator_list]
+        if any(name.startswith(("gin.configurable", "gin.register")) for name in names):
+            parameters, any_parameter = _parameters(node, classes)
+            yield Configurable(f"{module}.{node.name}", parameters, any_parameter, module=module)
+        elif module == _ENCODER_CONFIGS and "dataclasses.dataclass" in names:
+            fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
+            if node.name != "EncoderConfig":  # The one that holds the others.
+                yield _encoder_config(node.name, fields)
+
+
+def _encoder_config(name: str, fields: list[ast.AnnAssign]) -> Configurable:
+    known: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
+    known |= {f"Optional[{text}]": kind | None for text, kind in known.items()}
+    types = {ast.unparse(field.target): ast.unparse(field.annotation) for field in fields}
+    return Configurable(
+        selector=f"encoders.{name}",
+        parameters=tuple(types),
+        types={field: known[text] for field, text in types.items() if text in known},
+        module=_ENCODER_CONFIGS,
+    )
+
+
+def _parameters(
+    node: ast.FunctionDef | ast.ClassDef, classes: Mapping[str, ast.ClassDef]
+) -> tuple[tuple[str, ...], bool]:
+    """Returns a function's or constructor's parameters, and whether it takes any other."""
+    if isinstance(node, ast.ClassDef):
+        functions = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+        if "__init__" in functions:
+            return _parameters(functions["__init__"], classes)
+        bases = [classes[name] for base in node.bases if (name := ast.unparse(base)) in classes]
+        return _parameters(bases[0], classes) if bases else ((), True)
+    arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+    names = tuple(argument.arg for argument in arguments if argument.arg != "self")
+    return names, node.args.kwarg is not None

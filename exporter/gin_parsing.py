@@ -1,0 +1,296 @@
+"""Reads gin files into flat lists of bindings, without running anything they name.
+
+Gin's own parser does the syntax. What is added: an `include` is also looked for in the including
+file's folder, every binding knows where it was said, and a mistake in one file does not hide those
+in the next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import pathlib
+import tokenize
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from gin import config_parser
+
+from exporter import errors
+
+PROJECT_FOLDER = pathlib.Path(__file__).resolve().parent.parent
+# `NAME/macro.value = 1` is gin's long form of `NAME = 1`, and `@NAME/macro()` that of `%NAME`.
+MACRO_SELECTORS = ("macro", "gin.macro")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Gin text that came from elsewhere than a file.
+
+    Attributes:
+      text: One or more lines of gin.
+      where: What it came from, for messages: "--vocab_file=vocab.txt".
+    """
+
+    text: str
+    where: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """`@scope/selector` or, evaluated, `@scope/selector()`."""
+
+    scope: str
+    selector: str
+    evaluate: bool
+
+    def __repr__(self) -> str:
+        return f"@{_scoped(self.scope, self.selector)}{'()' if self.evaluate else ''}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Macro:
+    """`%name`."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return f"%{self.name}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Binding:
+    """`scope/selector.parameter = value`, or a macro's definition: `scope/selector = value`.
+
+    Attributes:
+      scope: Scopes joined by "/", or "".
+      selector: The configurable as it was written.
+      parameter: The parameter; "" for a macro.
+      value: Python literals, `Reference` and `Macro`, nested.
+      where: "file:line", or the flag.
+      preamble: The imports that the file's dynamic registration resolves the names by, if any.
+    """
+
+    scope: str
+    selector: str
+    parameter: str
+    value: Any
+    where: str
+    preamble: str = ""
+
+    @property
+    def macro(self) -> str | None:
+        """The name of the macro that this defines, or None."""
+        if not self.parameter:
+            return _scoped(self.scope, self.selector)
+        long_form = self.selector in MACRO_SELECTORS and self.parameter == "value"
+        return self.scope if long_form else None
+
+    @property
+    def name(self) -> str:
+        """What stands left of the equals sign."""
+        selector = _scoped(self.scope, self.selector)
+        return f"{selector}.{self.parameter}" if self.parameter else selector
+
+    @property
+    def text(self) -> str:
+        """The binding as one logical line of gin."""
+        return f"{self.name} = {self.value!r}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Import:
+    """An `import` statement: its text and the module it names."""
+
+    text: str
+    module: str
+    where: str
+
+
+Statement = Binding | Import
+
+
+@dataclasses.dataclass
+class Parsed:
+    """What was read: the statements in the order in which they apply, and what was wrong."""
+
+    statements: list[Statement] = dataclasses.field(default_factory=list)
+    mistakes: list[errors.UserError] = dataclasses.field(default_factory=list)
+
+    @property
+    def bindings(self) -> list[Binding]:
+        """The bindings, in the order in which they apply."""
+        return [statement for statement in self.statements if isinstance(statement, Binding)]
+
+    @property
+    def imports(self) -> list[Import]:
+        """The imports, in the order in which they apply."""
+        return [statement for statement in self.statements if isinstance(statement, Import)]
+
+
+def parse(
+    gin_files: Iterable[str], sources: Iterable[Source], search_paths: Iterable[str] = ()
+) -> Parsed:
+    """Reads gin files with what they include, then further gin text.
+
+    Args:
+      gin_files: Paths as a user gives them; later ones win.
+      sources: Text that is applied after the files, in order.
+      search_paths: Folders in which a relative path is looked for, after the current one and
+        before the project's.
+    """
+    reader = _Reader(tuple(search_paths))
+    for path in gin_files:
+        reader.read_file(path, where=f"--gin_file={path}", folder=None, stack=())
+    for source in sources:
+        reader.read_text(source.text, functools.partial(_line_of, source))
+    return reader.parsed
+
+
+def walk(value: Any) -> Iterator[Reference | Macro]:
+    """Yields the references and macros inside a value."""
+    if isinstance(value, Reference | Macro):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from walk(key)
+            yield from walk(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from walk(item)
+
+
+def _scoped(scope: str, selector: str) -> str:
+    return f"{scope}/{selector}" if scope else selector
+
+
+def _line_of(source: Source, line: int) -> str:
+    lines = source.text.split("\n")
+    several = sum(bool(text.strip()) for text in lines) > 1
+    return f"{source.where}, line {line}" if several else source.where
+
+
+class _Delegate(config_parser.ParserDelegate):
+    """Makes plain data of what a gin value refers to."""
+
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Reference:
+        scope, _, selector = scoped_configurable_name.rpartition("/")
+        return Reference(scope, selector, evaluate)
+
+    def macro(self, macro_name: str) -> Macro:
+        return Macro(macro_name)
+
+
+class _Reader:
+    """Collects statements and mistakes while files include files."""
+
+    def __init__(self, search_paths: tuple[str, ...]) -> None:
+        self.parsed = Parsed()
+        self._search_paths = search_paths
+
+    def read_file(
+        self, path: str, *, where: str, folder: pathlib.Path | None, stack: tuple[str, ...]
+    ) -> None:
+        """Reads a file; `folder` is that of the file that includes it, `stack` all above it."""
+        try:
+            found = self._find(path, where, folder)
+            key = str(found.resolve())
+            if key in stack:
+                raise errors.UserError(
+                    "A gin file must not include itself, directly or by way of others.",
+                    received=" -> ".join([*stack[stack.index(key) :], key]),
+                    where=where,
+                )
+            text = _read(found, path, where)
+        except errors.UserError as mistake:
+            self.parsed.mistakes.append(mistake)
+            return
+        self.read_text(text, lambda line: f"{found}:{line}", found.parent, (*stack, key))
+
+    def read_text(
+        self,
+        text: str,
+        where: Callable[[int], str],
+        folder: pathlib.Path | None = None,
+        stack: tuple[str, ...] = (),
+    ) -> None:
+        """Reads gin text; `where` says where a line is."""
+        preamble = ""
+        try:
+            for statement in config_parser.ConfigParser(text, _Delegate()):
+                location = where(statement.location.line_num)
+                if isinstance(statement, config_parser.IncludeStatement):
+                    self.read_file(statement.filename, where=location, folder=folder, stack=stack)
+                elif isinstance(statement, config_parser.ImportStatement):
+                    line = statement.format()
+                    if preamble or statement.module == "__gin__.dynamic_registration":
+                        preamble += f"{line}\n"
+                    self.parsed.statements.append(Import(line, statement.module, location))
+                elif isinstance(statement, config_parser.BindingStatement):
+                    key = (statement.scope, statement.selector, statement.arg_name)
+                    binding = Binding(*key, statement.value, location, preamble)
+                    self.parsed.statements.append(binding)
+        except (SyntaxError, tokenize.TokenError, ValueError) as error:
+            self.parsed.mistakes.append(_syntax_mistake(error, text, where))
+
+    def _find(self, path: str, where: str, folder: pathlib.Path | None) -> pathlib.Path:
+        if not path:
+            raise errors.UserError(
+                "A gin file's path must not be empty.",
+                example="--gin_file=configs/runs/encoder.gin",
+                received="''",
+                where=where,
+            )
+        folders = [pathlib.Path(text) for text in ("", *self._search_paths)] + [PROJECT_FOLDER]
+        if folder is not None:
+            folders.insert(0, folder)
+        candidates = list(dict.fromkeys(folder / path for folder in folders))
+        for candidate in candidates:
+            if candidate.exists():
+                return candidate
+        searched = dict.fromkeys(str(folder.resolve()) for folder in folders)
+        raise errors.UserError(
+            "A gin file must exist."
+            if pathlib.Path(path).is_absolute()
+            else f"A gin file must exist in one of the folders searched: {', '.join(searched)}.",
+            received=path,
+            where=where,
+        )
+
+
+def _read(found: pathlib.Path, path: str, where: str) -> str:
+    if found.is_dir():
+        raise errors.UserError(
+            "A gin file must be a file, not a folder.", received=path, where=where
+        )
+    try:
+        text = found.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise errors.UserError(
+            "A gin file must be readable.", received=f"{path} ({error.strerror})", where=where
+        ) from None
+    except UnicodeDecodeError as error:
+        raise errors.UserError(
+            "A gin file must be text in UTF-8.",
+            received=f"{path} (byte {error.start} is not)",
+            where=where,
+        ) from None
+    return io.StringIO(text, newline=None).read()
+
+
+def _syntax_mistake(error: Exception, text: str, where: Callable[[int], str]) -> errors.UserError:
+    message, line = str(error), 1
+    if isinstance(error, SyntaxError):
+        message, line = error.msg, error.lineno or 1
+    elif isinstance(error, tokenize.TokenError):
+        message, (line, _) = error.args
+    lines = text.split("\n")
+    # What Python's literal parser says of a word holds an address in memory.
+    message = message.split("\n")[-1].strip() if "Failed to parse" in message else message
+    return errors.UserError(
+        f"This must be a statement of gin: {message.rstrip('.')}.",
+        example="tokenizer.vocab_file = 'vocab.txt' (text in quotes)",
+        received=lines[min(line, len(lines)) - 1].strip() or "the end of the text",
+        where=where(line),
+    )
