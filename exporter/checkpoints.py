@@ -54,6 +54,12 @@ class Checkpoint:
         """The named objects given to `tf.train.Checkpoint(...)`, as node ids of the graph."""
         return {child.local_name: child.node_id for child in self.graph.nodes[0].children}
 
+    @property
+    def has_masked_lm(self) -> bool:
+        """Whether it holds a masked-language-model head."""
+        holders = [0, *(self.items[name] for name in ("pretrainer", "model") if name in self.items)]
+        return any("masked_lm" in self.children(holder) for holder in holders)
+
     def children(self, node_id: int) -> dict[str, int]:
         """The named children of an object."""
         return {child.local_name: child.node_id for child in self.graph.nodes[node_id].children}
@@ -73,12 +79,16 @@ class Restoration:
     Attributes:
       checkpoint: The checkpoint.
       kind: How the checkpoint holds the encoder.
+      objects: The encoder and its head, by their names in the checkpoint.
+      pooler: Where the pooler's values come from.
       keys: The key of the stored value for each variable, by the variable's reference.
       ignored: How many values were left out for which reason.
     """
 
     checkpoint: Checkpoint
     kind: str
+    objects: Mapping[str, Any]
+    pooler: poolers.Pooler
     keys: Mapping[object, str]
     ignored: Mapping[str, int]
 
@@ -170,10 +180,10 @@ def restoration(
       UserError: A variable has no value, or one of another shape or dtype, or the checkpoint has
         values that nothing accounts for.
     """
-    kind, roots = _roots(checkpoint, encoder, setting)
+    kind, objects = _objects(checkpoint, encoder, setting)
     keys: dict[object, str] = {}
-    for trackable, node_id in roots:
-        keys.update(match(checkpoint, trackable, node_id))
+    for name, trackable in objects.items():
+        keys.update(match(checkpoint, trackable, checkpoint.items[name]))
     reinitialized, pooler_key = _pooler_keys(checkpoint, encoder, pooler)
     own = {keys[ref] for ref in reinitialized if ref in keys}
     keys = {ref: key for ref, key in keys.items() if ref not in reinitialized} | pooler_key
@@ -186,7 +196,23 @@ def restoration(
     errors.raise_all(mistakes)
     if own:
         ignored["encoder's own pooler, replaced"] = len(own)
-    return Restoration(checkpoint, kind, keys, ignored)
+    return Restoration(checkpoint, kind, objects, pooler, keys, ignored)
+
+
+def restore(restoration: Restoration, encoder: encoders.Encoder) -> None:
+    """Gives the variables their values in memory, by `tf.train.Checkpoint`.
+
+    Args:
+      restoration: Where the values come from.
+      encoder: The encoder for which that was found.
+    """
+    prefix, pooler = restoration.checkpoint.prefix, restoration.pooler
+    tf.train.Checkpoint(**restoration.objects).read(prefix).expect_partial()
+    layer = encoder.pooler_layer
+    if pooler.checkpoint_item is not None:
+        tf.train.Checkpoint(**{pooler.checkpoint_item: layer}).read(prefix).expect_partial()
+    elif layer is not None:
+        pooler.initialize(layer)
 
 
 def _check_prefix(prefix: str, setting: str) -> None:
@@ -214,23 +240,27 @@ def _prefixes_in(directory: str) -> list[str]:
     return [f"{directory}/{n.removesuffix('.index')}" for n in names if n.endswith(".index")]
 
 
-def _roots(
+def _objects(
     checkpoint: Checkpoint, encoder: encoders.Encoder, setting: str
-) -> tuple[str, list[tuple[tf.Module, int]]]:
-    """Returns how the checkpoint holds the encoder, and the objects with their graph nodes."""
+) -> tuple[str, dict[str, Any]]:
+    """Returns how the checkpoint holds the encoder, and the objects by their names there.
+
+    The objects are what `tf.train.Checkpoint(**objects)` would restore. A pretrainer stands there
+    as the objects that are its parts.
+    """
     items = checkpoint.items
-    with_head = [("masked_lm", encoder.masked_lm)] if encoder.masked_lm is not None else []
+    head = {} if encoder.masked_lm is None else {"masked_lm": encoder.masked_lm}
+    pretrainer = tf.train.Checkpoint(encoder_network=encoder.network, **head)
     if "encoder" in items:
-        kind, names, home = "encoder=", items, [("encoder", encoder.network), *with_head]
+        kind, names, objects = "encoder=", items, {"encoder": encoder.network, **head}
     elif "pretrainer" in items:
-        names = checkpoint.children(items["pretrainer"])
-        kind, home = "pretrainer=", [("encoder_network", encoder.network), *with_head]
-    elif "encoder_network" in checkpoint.children(items.get("model", 0)):
-        names = checkpoint.children(items["model"])
-        kind, home = "model=pretrainer", [("encoder_network", encoder.network), *with_head]
+        kind, names = "pretrainer=", checkpoint.children(items["pretrainer"])
+        objects = {"pretrainer": pretrainer}
+    elif "model" in items and "encoder_network" in checkpoint.children(items["model"]):
+        kind, names = "model=pretrainer", checkpoint.children(items["model"])
+        objects = {"model": pretrainer}
     elif "model" in items:
-        names = items | {"encoder": items["model"]}
-        kind, home = "model=", [("encoder", encoder.network), *with_head]
+        kind, names, objects = "model=", items, {"model": encoder.network, **head}
     else:
         raise errors.UserError(
             "The checkpoint must hold the encoder as encoder=, model= or pretrainer= of "
@@ -239,8 +269,7 @@ def _roots(
             received=f"{checkpoint.prefix} with {', '.join(sorted(items)) or 'no named objects'}",
             setting=setting,
         )
-    missing = [name for name, _ in home if name not in names]
-    if missing:
+    if head and "masked_lm" not in names:
         raise errors.UserError(
             "To export the encoder with its masked-language-model head, the checkpoint must hold "
             "the head as masked_lm=, as BertPretrainerV2 writes it.",
@@ -248,7 +277,7 @@ def _roots(
             received=f"{checkpoint.prefix} with {', '.join(sorted(names))}",
             setting=setting,
         )
-    return kind, [(trackable, names[name]) for name, trackable in home]
+    return kind, objects
 
 
 def match(checkpoint: Checkpoint, trackable: Any, node_id: int = 0) -> dict[object, str]:
@@ -315,7 +344,7 @@ def _mistakes(
     reinitialized: set[object],
     setting: str,
 ) -> list[errors.UserError]:
-    """Lists the variables without a value, and those whose value does not fit, as one table each."""
+    """Lists variables without a value, and those whose value does not fit, in one table each."""
     missing, unfit = [], []
     for variable in encoder.variables:
         key = keys.get(variable.ref())

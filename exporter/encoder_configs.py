@@ -1,4 +1,4 @@
-"""Where an encoder's architecture is written down: YAML, a run's params.yaml, BERT's JSON or gin."""
+"""Reads an encoder's architecture: YAML, a run's params.yaml, BERT's JSON or gin."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def register_configurables() -> None:
 _registered: set[str] = set()
 
 
-def read_architecture(
-    encoder: settings.EncoderSettings, mlm: settings.MlmSettings
-) -> Architecture:
+def read_architecture(encoder: settings.EncoderSettings, mlm: settings.MlmSettings) -> Architecture:
     """Resolves the settings.
 
     Raises:

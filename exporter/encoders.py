@@ -46,6 +46,23 @@ class Encoder:
         return pooler if isinstance(pooler, tf_keras.layers.Dense) else None
 
     @property
+    def vocab_size(self) -> int:
+        """The number of rows of the word embedding table."""
+        return self.network.get_embedding_table().shape[0]
+
+    @property
+    def type_vocab_size(self) -> int:
+        """How many values `input_type_ids` may take."""
+        return self.architecture.encoder.type_vocab_size
+
+    @property
+    def max_seq_length(self) -> int:
+        """The longest sequence that the encoder takes."""
+        config = self.architecture.encoder
+        names = ("max_position_embeddings", "max_sequence_length")
+        return next(getattr(config, name) for name in names if hasattr(config, name))
+
+    @property
     def variables(self) -> list[tf.Variable]:
         """The variables of the encoder and then of the head, each once, in the source's order."""
         return _once(self.network.variables + (self.masked_lm.variables if self.masked_lm else []))
@@ -76,9 +93,10 @@ def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Enco
     """
     with _variables_without_values():
         try:
-            network = tfnlp_encoders.build_encoder(architecture.config)
-            width = _outputs(network)["sequence_output"].shape[-1]
-            masked_lm = _build_masked_lm(network, architecture, width) if with_mlm else None
+            # AutoGraph would look through each layer's code for what Keras layers do not need.
+            network, masked_lm = tf.autograph.experimental.do_not_convert(_build)(
+                architecture, with_mlm
+            )
         except (ValueError, TypeError, AttributeError) as error:
             raise errors.UserError(
                 f"TF-NLP must be able to build the encoder of type {architecture.type!r}; it says: "
@@ -86,6 +104,14 @@ def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Enco
                 received=architecture.source,
             ) from error
     return Encoder(network, masked_lm, architecture)
+
+
+def _build(
+    architecture: encoder_configs.Architecture, with_mlm: bool
+) -> tuple[tf_keras.layers.Layer, tfnlp_layers.MaskedLM | None]:
+    network = tfnlp_encoders.build_encoder(architecture.config)
+    width = _outputs(network)["sequence_output"].shape[-1]
+    return network, _build_masked_lm(network, architecture, width) if with_mlm else None
 
 
 def _outputs(network: tf_keras.layers.Layer) -> dict[str, Any]:

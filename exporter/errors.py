@@ -57,7 +57,7 @@ class UserError(Exception):
         return "\n".join(lines)
 
 
-class UserErrors(UserError):
+class UserErrors(UserError):  # noqa: N818 (several of them)
     """Several mistakes found by one check, told together.
 
     Attributes:

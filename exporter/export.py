@@ -1,24 +1,227 @@
-"""The root configurable of `--mode=export`: settings in, a verified export out."""
+"""The root configurable of `--mode=export`: settings in, a complete and verified export out."""
 
 from __future__ import annotations
 
+import dataclasses
+import gc
+import logging
+import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import gin
 
-from exporter import poolers, settings
+from exporter import errors, poolers, progress, settings
+
+if TYPE_CHECKING:
+    from exporter import checkpoints, encoder_configs, tokenizers, verification
 
 EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing", "all")
 VERIFY_LEVELS = ("off", "quick", "full")
+_WITH_ENCODER = ("model", "model_with_mlm", "all")
+_WITH_PREPROCESSING = ("preprocessing", "all")
+
+_logger = logging.getLogger(__name__)
 
 
 @gin.configurable(module="exporter")
 def export(
     export_path: str = gin.REQUIRED,
     export_type: str = "model",
-    *,
-    pooler: Callable[..., poolers.Pooler] = poolers.restored_pooler,
+    pooler: Callable[[], poolers.Pooler] = poolers.restored_pooler,
     verify: str = "quick",
     overwrite: bool = False,
-) -> None:
-    """Exports what `export_type` names to `export_path`."""
+    dry_run: bool = False,
+) -> str | None:
+    """Exports what `export_type` names.
+
+    The rest of what can be chosen is in `exporter.settings`.
+
+    Args:
+      export_path: Where to write the SavedModel, or with "all" the folder of several:
+        `encoder`, `preprocessing`.
+      export_type: "model", "model_with_mlm", "preprocessing" or "all". In "all", the encoder has
+        `.mlm` where the checkpoint has the head.
+      pooler: Where the pooler's values come from, a function of `exporter.poolers`.
+      verify: "off", "quick" or "full".
+      overwrite: Whether an existing export is replaced.
+      dry_run: Whether to check all that can be checked without building the model, and stop.
+
+    Returns:
+      The export's path, or None after a dry run.
+
+    Raises:
+      UserError: A choice is wrong, or a file is.
+      VerificationError: What was written is not what it came from. Nothing is left of it.
+    """
+    choices = _Choices(
+        export_type=export_type,
+        verify=verify,
+        pooler=pooler,
+        encoder=settings.EncoderSettings(),
+        mlm=settings.MlmSettings(),
+        checkpoint=settings.CheckpointSettings(),
+        tokenizer=settings.TokenizerSettings(),
+        preprocessing=settings.PreprocessingSettings(),
+    )
+    errors.raise_all(_mistakes(choices))
+    with progress.step("importing TensorFlow"):
+        from exporter import targets
+    target = targets.check(export_path, overwrite=overwrite)
+    plan = _plan(choices)
+    if dry_run:
+        return None
+    # Thousands of objects of TensorFlow's modules live as long as the process: none need a look.
+    gc.collect()
+    gc.freeze()
+    with targets.staged(target, overwrite=overwrite) as staging:
+        reports = _write(plan, staging)
+    for report in reports:
+        _logger.info("%s", report.text())
+    return target
+
+
+@dataclasses.dataclass(frozen=True)
+class _Choices:
+    """What gin says."""
+
+    export_type: str
+    verify: str
+    pooler: Callable[[], poolers.Pooler]
+    encoder: settings.EncoderSettings
+    mlm: settings.MlmSettings
+    checkpoint: settings.CheckpointSettings
+    tokenizer: settings.TokenizerSettings
+    preprocessing: settings.PreprocessingSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """What is to be done, all files found and read as far as they say what to build."""
+
+    choices: _Choices
+    tokenizer: tokenizers.Tokenizer
+    architecture: encoder_configs.Architecture | None
+    checkpoint: checkpoints.Checkpoint | None
+    with_mlm: bool
+
+
+def _mistakes(choices: _Choices) -> list[errors.UserError]:
+    """What can be told without TensorFlow."""
+    mistakes = []
+    for name, value, known in (
+        ("export_type", choices.export_type, EXPORT_TYPES),
+        ("verify", choices.verify, VERIFY_LEVELS),
+    ):
+        if value not in known:
+            mistakes.append(
+                errors.UserError(
+                    f"--{name} must be one of {', '.join(known)}.",
+                    example=f"--{name}={known[0]}",
+                    received=repr(value),
+                    setting=f"export.{name}",
+                )
+            )
+    files = (choices.tokenizer.vocab_file, choices.tokenizer.sp_model_file)
+    if bool(files[0]) == bool(files[1]):
+        mistakes.append(
+            errors.UserError(
+                "Exactly one of --vocab_file and --sp_model_file is needed.",
+                example="--vocab_file=vocab.txt",
+                received=" and ".join(filter(None, files)) or "none",
+                setting="tokenizer.sp_model_file" if files[1] else "tokenizer.vocab_file",
+            )
+        )
+    length = choices.preprocessing.default_seq_length
+    if choices.export_type in _WITH_PREPROCESSING and length < 3:
+        mistakes.append(
+            errors.UserError(
+                "--default_seq_length must leave room for [CLS], one token and [SEP].",
+                example="--default_seq_length=128",
+                received=str(length),
+                setting="preprocessing.default_seq_length",
+            )
+        )
+    if choices.export_type in _WITH_ENCODER and not choices.checkpoint.model_checkpoint_path:
+        mistakes.append(
+            errors.UserError(
+                "An encoder needs a checkpoint.",
+                example="--model_checkpoint_path=bert_model.ckpt",
+                setting="checkpoint.model_checkpoint_path",
+            )
+        )
+    return mistakes
+
+
+def _plan(choices: _Choices) -> _Plan:
+    from exporter import checkpoints, encoder_configs, tokenizers
+
+    tokenizer = tokenizers.make_tokenizer(choices.tokenizer)
+    architecture = checkpoint = None
+    with_mlm = choices.export_type == "model_with_mlm"
+    if choices.export_type in _WITH_ENCODER:
+        architecture = encoder_configs.read_architecture(choices.encoder, choices.mlm)
+        prefix = checkpoints.find(choices.checkpoint.model_checkpoint_path)
+        checkpoint = checkpoints.read(prefix)
+        with_mlm = with_mlm or (choices.export_type == "all" and checkpoint.has_masked_lm)
+    return _Plan(choices, tokenizer, architecture, checkpoint, with_mlm)
+
+
+def _write(plan: _Plan, staging: str) -> list[verification.Report]:
+    """Writes and verifies each SavedModel of the export."""
+    several = plan.choices.export_type == "all"
+    reports = []
+    for name, wanted, write in (
+        ("encoder", _WITH_ENCODER, _write_encoder),
+        ("preprocessing", _WITH_PREPROCESSING, _write_preprocessing),
+    ):
+        if plan.choices.export_type in wanted:
+            report = write(plan, os.path.join(staging, name) if several else staging)
+            if report is not None:
+                report.require()
+                reports.append(report)
+    return reports
+
+
+def _write_encoder(plan: _Plan, path: str) -> verification.Report | None:
+    from exporter import checkpoints, encoder_modules, encoders, saved_models, verification
+
+    with progress.step("building the encoder"):
+        encoder = encoders.build(plan.architecture, with_mlm=plan.with_mlm)
+        pooler = plan.choices.pooler()
+        restoration = checkpoints.restoration(plan.checkpoint, encoder, pooler)
+    _logger.info("%s", restoration.summary())
+    if encoder.pooler_layer is not None:
+        pooler.initialize(encoder.pooler_layer)
+    module = encoder_modules.EncoderModule(
+        encoder,
+        vocab_file=plan.choices.tokenizer.vocab_file,
+        sp_model_file=plan.choices.tokenizer.sp_model_file,
+        do_lower_case=plan.tokenizer.lower_case,
+    )
+    with progress.step("writing the encoder"):
+        saved_models.write(module, path, restoration=restoration)
+    if plan.choices.verify == "off":
+        return None
+    with progress.step("verifying the encoder"):
+        return verification.verify_encoder(path, module, restoration, level=plan.choices.verify)
+
+
+def _write_preprocessing(plan: _Plan, path: str) -> verification.Report | None:
+    from exporter import preprocessing, saved_models, verification
+
+    choices = plan.choices.preprocessing
+    module = preprocessing.make_preprocessing(
+        plan.tokenizer,
+        default_seq_length=choices.default_seq_length,
+        tokenize_with_offsets=choices.tokenize_with_offsets,
+        disable_assert=choices.disable_assert,
+    )
+    with progress.step("writing the preprocessing"):
+        saved_models.write(module, path)
+    if plan.choices.verify == "off":
+        return None
+    with progress.step("verifying the preprocessing"):
+        return verification.verify_preprocessing(
+            path, module, disable_assert=choices.disable_assert
+        )

@@ -59,7 +59,7 @@ def read_yaml(path: str, *, setting: str) -> dict[str, Any]:
     """
     text = read_text(path, setting=setting)
     try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+        content = yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise errors.UserError(
             "The file must be valid YAML.", received=f"{path}: {error}", setting=setting

@@ -29,6 +29,13 @@ class Pooler:
     checkpoint_item: str | None = None
     make_values: ValueMaker | None = None
 
+    def initialize(self, layer: Any) -> None:
+        """Gives a Keras dense layer its values, if the checkpoint is not to do that."""
+        if self.make_values is not None:
+            kernel, bias = self.make_values(tuple(layer.kernel.shape), tuple(layer.bias.shape))
+            layer.kernel.assign(kernel)
+            layer.bias.assign(bias)
+
 
 class ValueMaker(Protocol):
     """Makes a pooler's values."""

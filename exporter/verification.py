@@ -1,0 +1,208 @@
+"""Compares what was written with where it came from.
+
+The source is TF-NLP's encoder, run by Keras, with the checkpoint restored by TensorFlow; the
+export is loaded from its files. Nothing that the exporter did on its way (copying values between
+files, sharing traces) is used on the source's side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from exporter import checkpoints, encoder_modules, encoders, errors
+
+# The largest difference of float32 outputs, relative to the largest output above 1.
+LIMIT = 1e-5
+_SEED = 20201012
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One comparison or property, and what was found.
+
+    Attributes:
+      name: What was checked.
+      passed: Whether it holds.
+      found: The largest difference and where, or what was found instead.
+    """
+
+    name: str
+    passed: bool
+    found: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was checked of one SavedModel.
+
+    Attributes:
+      subject: Which SavedModel of the export.
+      checks: The checks in the order in which they were made.
+    """
+
+    subject: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    def text(self) -> str:
+        """The report as lines of text."""
+        rows = [
+            f"  {'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.found}"
+            for check in self.checks
+        ]
+        return "\n".join([f"{self.subject}:", *rows])
+
+    def require(self) -> None:
+        """Raises if a check failed.
+
+        Raises:
+          VerificationError: With the report as its message.
+        """
+        if not self.passed:
+            raise errors.VerificationError(self.text())
+
+
+def to_json(reports: Iterable[Report]) -> str:
+    """Returns reports as JSON."""
+    return json.dumps([dataclasses.asdict(report) for report in reports], indent=2) + "\n"
+
+
+def verify_encoder(
+    path: str,
+    module: encoder_modules.EncoderModule,
+    restoration: checkpoints.Restoration,
+    *,
+    level: str,
+) -> Report:
+    """Compares an encoder's SavedModel with its source.
+
+    Args:
+      path: The SavedModel.
+      module: What it was written from; its variables get their values here.
+      restoration: Where the values come from.
+      level: "quick": one batch, outputs for inference. "full": several lengths, gradients and
+        dropout, too.
+
+    Returns:
+      The report; the caller decides what a failure means.
+    """
+    source = module.encoder
+    checkpoints.restore(restoration, source)
+    loaded = tf.saved_model.load(path)
+    checks = [_same_variables(module, loaded)]
+    for inputs in _batches(source, level):
+        checks += _same_outputs(source, loaded, inputs)
+    if level == "full":
+        inputs = next(iter(_batches(source, level)))
+        checks += [_same_gradients(source, loaded, inputs), _dropout(source, loaded, inputs)]
+    return Report("encoder", tuple(checks))
+
+
+def _batches(source: encoders.Encoder, level: str) -> Iterable[dict[str, tf.Tensor]]:
+    """Yields random inputs: padded and full rows, several types, several lengths if asked."""
+    random = np.random.default_rng(_SEED)
+    longest = source.max_seq_length
+    lengths = {min(16, longest)} if level == "quick" else {1, min(16, longest), longest}
+    for length in sorted(lengths, reverse=True):
+        ids = random.integers(0, source.vocab_size, [3, length])
+        mask = np.arange(length) < np.array([[length], [max(1, length // 2)], [length]])
+        types = np.arange(length) >= np.array([[length], [length], [length // 2]])
+        arrays = (ids * mask, mask, types % source.type_vocab_size)
+        yield {
+            name: tf.constant(array, tf.int32)
+            for name, array in zip(encoders.INPUT_NAMES, arrays, strict=True)
+        }
+
+
+def _same_variables(module: encoder_modules.EncoderModule, loaded: Any) -> Check:
+    def shapes(variables: Iterable[tf.Variable]) -> list[tuple[int, ...]]:
+        return [tuple(variable.shape) for variable in variables]
+
+    same = all(
+        shapes(getattr(module, name)) == shapes(getattr(loaded, name))
+        for name in ("variables", "trainable_variables")
+    )
+    return Check("variables in the source's order", same, f"{len(loaded.variables)} variables")
+
+
+def _same_outputs(
+    source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
+) -> list[Check]:
+    length = inputs["input_word_ids"].shape[1]
+    expected = source(inputs, training=False)
+    checks = [
+        _compare(f"outputs at length {length}", expected, loaded(inputs, training=False)),
+    ]
+    if source.masked_lm is not None:
+        positions = tf.constant([[0, length - 1], [length // 2, 0], [0, 0]])
+        logits = source.masked_lm(expected["sequence_output"], masked_positions=positions)
+        got = loaded.mlm({**inputs, encoder_modules.POSITIONS_NAME: positions}, training=False)
+        checks.append(
+            _compare(f"mlm outputs at length {length}", {**expected, "mlm_logits": logits}, got)
+        )
+    return checks
+
+
+def _same_gradients(source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]) -> Check:
+    def gradients(call: Any, variables: list[tf.Variable]) -> dict[str, tf.Tensor | None]:
+        with tf.GradientTape() as tape:
+            outputs = call(inputs, training=False)
+            loss = tf.reduce_mean(outputs["pooled_output"]) + tf.reduce_mean(
+                tf.square(outputs["sequence_output"])
+            )
+        values = tape.gradient(loss, variables)
+        return {
+            str(index): None if value is None else tf.convert_to_tensor(value)
+            for index, value in enumerate(values)
+        }
+
+    return _compare(
+        "gradients of a scalar loss",
+        gradients(source, source.network.trainable_variables),
+        gradients(loaded, loaded.trainable_variables),
+    )
+
+
+def _dropout(source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]) -> Check:
+    def varies(call: Any) -> bool:
+        first, second = (call(inputs, training=True)["sequence_output"] for _ in range(2))
+        return bool(tf.reduce_any(first != second))
+
+    expected, got = varies(source), varies(loaded)
+    return Check("dropout in training", expected == got, "active" if got else "inactive")
+
+
+def _compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> Check:
+    """Compares nested outputs by name."""
+    if set(expected) != set(got):
+        return Check(name, False, f"{sorted(got)} instead of {sorted(expected)}")
+    largest, where = 0.0, "all equal"
+    for key in sorted(expected):
+        for ours, theirs in zip(
+            tf.nest.flatten(expected[key]), tf.nest.flatten(got[key]), strict=True
+        ):
+            difference = _difference(ours, theirs)
+            if difference > largest or np.isnan(difference):
+                largest, where = difference, f"largest difference {difference:.1e} in {key}"
+    return Check(name, largest <= LIMIT, where)
+
+
+def _difference(expected: tf.Tensor | None, got: tf.Tensor | None) -> float:
+    """The largest difference, relative to the largest expected value above 1; NaN if undefined."""
+    if expected is None or got is None:
+        return 0.0 if expected is got else float("nan")
+    if expected.shape != got.shape or expected.dtype != got.dtype:
+        return float("nan")
+    expected_values, got_values = np.asarray(expected), np.asarray(got)
+    scale = max(1.0, float(np.max(np.abs(expected_values), initial=0.0)))
+    return float(np.max(np.abs(expected_values - got_values), initial=0.0)) / scale
