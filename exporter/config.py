@@ -151,7 +151,8 @@ class Resolved:
 
     def _winning(self, setting: str) -> gin_parsing.Binding | None:
         selector, _, parameter = setting.rpartition(".")
-        entry = configurables.find_one(selector)
+        # Ours come first: a user's package may have a `tokenizer`, too.
+        entry = configurables.find_one(f"exporter.{selector}") or configurables.find_one(selector)
         full = f"{entry.selector if entry else selector}.{parameter}"
         return gin_checks.winning(self.bindings).get(full)
 

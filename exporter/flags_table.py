@@ -46,7 +46,8 @@ class Flag:
             return None
         where = f"--{self.name}={value}"
         try:
-            return gin_parsing.Source(f"{self.setting} = {self.to_gin(value)}", where)
+            # With the module, so that a user's own `tokenizer`, say, does not make it ambiguous.
+            return gin_parsing.Source(f"exporter.{self.setting} = {self.to_gin(value)}", where)
         except ValueError:
             raise errors.UserError(
                 f"--{self.name} takes {self.kind}.",

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import io
-import pathlib
 import tokenize
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gin import config_parser
 
-from exporter import errors
+from exporter import errors, gin_files
 
-PROJECT_FOLDER = pathlib.Path(__file__).resolve().parent.parent
 # `NAME/macro.value = 1` is gin's long form of `NAME = 1`, and `@NAME/macro()` that of `%NAME`.
 MACRO_SELECTORS = ("macro", "gin.macro")
 
@@ -130,18 +127,18 @@ class Parsed:
 
 
 def parse(
-    gin_files: Iterable[str], sources: Iterable[Source], search_paths: Iterable[str] = ()
+    paths: Iterable[str], sources: Iterable[Source], search_paths: Iterable[str] = ()
 ) -> Parsed:
     """Reads gin files with what they include, then further gin text.
 
     Args:
-      gin_files: Paths as a user gives them; later ones win.
+      paths: Gin files as a user gives them; later ones win.
       sources: Text that is applied after the files, in order.
       search_paths: Folders in which a relative path is looked for, after the current one and
         before the project's.
     """
     reader = _Reader(tuple(search_paths))
-    for path in gin_files:
+    for path in paths:
         reader.read_file(path, where=f"--gin_file={path}", folder=None, stack=())
     for source in sources:
         reader.read_text(source.text, functools.partial(_line_of, source))
@@ -190,29 +187,30 @@ class _Reader:
         self._search_paths = search_paths
 
     def read_file(
-        self, path: str, *, where: str, folder: pathlib.Path | None, stack: tuple[str, ...]
+        self, path: str, *, where: str, folder: str | None, stack: tuple[str, ...]
     ) -> None:
         """Reads a file; `folder` is that of the file that includes it, `stack` all above it."""
         try:
-            found = self._find(path, where, folder)
-            key = str(found.resolve())
+            found = gin_files.find(path, where, self._search_paths, folder)
+            key = gin_files.identity(found)
             if key in stack:
                 raise errors.UserError(
                     "A gin file must not include itself, directly or by way of others.",
                     received=" -> ".join([*stack[stack.index(key) :], key]),
                     where=where,
                 )
-            text = _read(found, path, where)
+            text = gin_files.read(found, where)
         except errors.UserError as mistake:
             self.parsed.mistakes.append(mistake)
             return
-        self.read_text(text, lambda line: f"{found}:{line}", found.parent, (*stack, key))
+        own_folder = found.rpartition("/")[0] if "/" in found else ""
+        self.read_text(text, lambda line: f"{found}:{line}", own_folder, (*stack, key))
 
     def read_text(
         self,
         text: str,
         where: Callable[[int], str],
-        folder: pathlib.Path | None = None,
+        folder: str | None = None,
         stack: tuple[str, ...] = (),
     ) -> None:
         """Reads gin text; `where` says where a line is."""
@@ -233,50 +231,6 @@ class _Reader:
                     self.parsed.statements.append(binding)
         except (SyntaxError, tokenize.TokenError, ValueError) as error:
             self.parsed.mistakes.append(_syntax_mistake(error, text, where))
-
-    def _find(self, path: str, where: str, folder: pathlib.Path | None) -> pathlib.Path:
-        if not path:
-            raise errors.UserError(
-                "A gin file's path must not be empty.",
-                example="--gin_file=configs/runs/encoder.gin",
-                received="''",
-                where=where,
-            )
-        folders = [pathlib.Path(text) for text in ("", *self._search_paths)] + [PROJECT_FOLDER]
-        if folder is not None:
-            folders.insert(0, folder)
-        candidates = list(dict.fromkeys(folder / path for folder in folders))
-        for candidate in candidates:
-            if candidate.exists():
-                return candidate
-        searched = dict.fromkeys(str(folder.resolve()) for folder in folders)
-        raise errors.UserError(
-            "A gin file must exist."
-            if pathlib.Path(path).is_absolute()
-            else f"A gin file must exist in one of the folders searched: {', '.join(searched)}.",
-            received=path,
-            where=where,
-        )
-
-
-def _read(found: pathlib.Path, path: str, where: str) -> str:
-    if found.is_dir():
-        raise errors.UserError(
-            "A gin file must be a file, not a folder.", received=path, where=where
-        )
-    try:
-        text = found.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise errors.UserError(
-            "A gin file must be readable.", received=f"{path} ({error.strerror})", where=where
-        ) from None
-    except UnicodeDecodeError as error:
-        raise errors.UserError(
-            "A gin file must be text in UTF-8.",
-            received=f"{path} (byte {error.start} is not)",
-            where=where,
-        ) from None
-    return io.StringIO(text, newline=None).read()
 
 
 def _syntax_mistake(error: Exception, text: str, where: Callable[[int], str]) -> errors.UserError:
