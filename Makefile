@@ -34,7 +34,7 @@ demo: $(INSTALLED)  ## Export the bundled pre-training run and show what came ou
 
 test: $(INSTALLED)  ## Run all tests with Bazel, which is installed first where apt-get can.
 	@bazel/ensure_bazel.sh
-	@$(VENV_PYTHON) -m bazel.run_tests //...
+	@$(VENV_PYTHON) bazel/run_tests.py //...
 
 pytest: $(INSTALLED)  ## Run all tests without Bazel.
 	$(VENV_PYTHON) -m pytest tests

@@ -1,0 +1,51 @@
+"""One library and one test for each module, with their settings in one place."""
+
+_PYTEST_MAIN = "//tests:pytest_main.py"
+
+def exporter_library(name, deps = [], **kwargs):
+    """A module of the exporter: `NAME.py`.
+
+    Args:
+      name: The module's name.
+      deps: All that it imports: other modules, and packages as `@pip//PACKAGE`.
+      **kwargs: Passed to `py_library`.
+    """
+    native.py_library(
+        name = name,
+        srcs = [name + ".py"],
+        srcs_version = "PY3",
+        deps = [":exporter"] + deps,
+        **kwargs
+    )
+
+def exporter_test(name, deps = [], data = [], size = "medium", tags = [], **kwargs):
+    """Runs `NAME.py` with pytest.
+
+    Args:
+      name: The test file's name without `.py`: that of the module under test, and `_test`.
+      deps: All that it imports: modules of the exporter, test helpers, `@pip//PACKAGE`.
+      data: Files that it reads.
+      size: "small" for less than a minute without TensorFlow, "medium" up to 5 minutes, "large" up
+        to 15.
+      tags: Bazel's tags, e.g. "exclusive" for what measures time.
+      **kwargs: Passed to `py_test`.
+    """
+    native.py_test(
+        name = name,
+        size = size,
+        srcs = [
+            name + ".py",
+            _PYTEST_MAIN,
+        ],
+        args = ["$(location %s.py)" % name],
+        data = ["//:pyproject.toml"] + data,
+        main = _PYTEST_MAIN,
+        python_version = "PY3",
+        srcs_version = "PY3",
+        tags = tags,
+        deps = [
+            "//tests:conftest",
+            "@pip//pytest",
+        ] + deps,
+        **kwargs
+    )
