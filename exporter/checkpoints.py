@@ -148,7 +148,7 @@ def find(path: str, *, setting: str = _SETTING) -> str:
         return path
     newest = tf.train.latest_checkpoint(path)
     if newest is None or not tf.io.gfile.exists(newest + ".index"):
-        there = _prefixes_in(path)
+        there = prefixes_in(path)
         if len(there) == 1:
             return there[0]
         raise errors.UserError(
@@ -159,6 +159,14 @@ def find(path: str, *, setting: str = _SETTING) -> str:
             setting=setting,
         )
     return newest
+
+
+def prefixes_in(directory: str) -> list[str]:
+    """Lists the prefixes of the checkpoints in a directory, in the order of their names."""
+    if not tf.io.gfile.isdir(directory):
+        return []
+    names = sorted(tf.io.gfile.listdir(directory))
+    return [f"{directory}/{n.removesuffix('.index')}" for n in names if n.endswith(".index")]
 
 
 def restoration(
@@ -222,7 +230,7 @@ def _check_prefix(prefix: str, setting: str) -> None:
     if match and tf.io.gfile.exists(match[1] + ".index"):
         example = match[1]
     else:
-        there = _prefixes_in(prefix.rpartition("/")[0] or ".")
+        there = prefixes_in(prefix.rpartition("/")[0] or ".")
         example = there[-1] if there else None
     raise errors.UserError(
         "The checkpoint is named by the prefix of its files, without .index or .data-…; "
@@ -231,13 +239,6 @@ def _check_prefix(prefix: str, setting: str) -> None:
         received=prefix,
         setting=setting,
     )
-
-
-def _prefixes_in(directory: str) -> list[str]:
-    if not tf.io.gfile.isdir(directory):
-        return []
-    names = sorted(tf.io.gfile.listdir(directory))
-    return [f"{directory}/{n.removesuffix('.index')}" for n in names if n.endswith(".index")]
 
 
 def _objects(

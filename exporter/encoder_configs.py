@@ -80,20 +80,7 @@ def read_architecture(encoder: settings.EncoderSettings, mlm: settings.MlmSettin
     Raises:
       UserError: No or more than one source is set, or the source cannot be read or is wrong.
     """
-    sources = {
-        "encoder.encoder_config_file": encoder.encoder_config_file,
-        "encoder.bert_config_file": encoder.bert_config_file,
-        "encoder.config": encoder.config,
-    }
-    given = [name for name, value in sources.items() if value]
-    if len(given) != 1:
-        raise errors.UserError(
-            "Exactly one source of the encoder's architecture is needed: "
-            "--encoder_config_file, --bert_config_file, or encoder.type and encoder.config in gin.",
-            example="--encoder_config_file=bert_encoder.yaml",
-            received=", ".join(f"{name} = {sources[name]!r}" for name in given) or "none",
-            setting=given[-1] if given else None,
-        )
+    errors.raise_all(encoder.mistakes())
     if encoder.encoder_config_file:
         architecture = _from_yaml(encoder.encoder_config_file)
     elif encoder.bert_config_file:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing", "all")
 VERIFY_LEVELS = ("off", "quick", "full")
+_DEFAULT_SEQ_LENGTH = 128
 _WITH_ENCODER = ("model", "model_with_mlm", "all")
 _WITH_PREPROCESSING = ("preprocessing", "all")
 
@@ -61,13 +62,18 @@ def export(
         encoder=settings.EncoderSettings(),
         mlm=settings.MlmSettings(),
         checkpoint=settings.CheckpointSettings(),
+        pretraining=settings.PretrainingSettings(),
         tokenizer=settings.TokenizerSettings(),
         preprocessing=settings.PreprocessingSettings(),
     )
-    errors.raise_all(_mistakes(choices))
+    from_run = choices.pretraining.pretraining_dir is not None
+    errors.raise_all(_wrong(choices) + ([] if from_run else _missing(choices)))
     with progress.step("importing TensorFlow"):
         from exporter import targets
     target = targets.check(export_path, overwrite=overwrite)
+    if from_run:
+        choices = _completed(choices)
+        errors.raise_all(_missing(choices))
     plan = _plan(choices)
     if dry_run:
         return None
@@ -91,6 +97,7 @@ class _Choices:
     encoder: settings.EncoderSettings
     mlm: settings.MlmSettings
     checkpoint: settings.CheckpointSettings
+    pretraining: settings.PretrainingSettings
     tokenizer: settings.TokenizerSettings
     preprocessing: settings.PreprocessingSettings
 
@@ -106,15 +113,15 @@ class _Plan:
     with_mlm: bool
 
 
-def _mistakes(choices: _Choices) -> list[errors.UserError]:
-    """What can be told without TensorFlow."""
-    mistakes = []
+def _wrong(choices: _Choices) -> list[errors.UserError]:
+    """Values that cannot be right."""
+    wrong = []
     for name, value, known in (
         ("export_type", choices.export_type, EXPORT_TYPES),
         ("verify", choices.verify, VERIFY_LEVELS),
     ):
         if value not in known:
-            mistakes.append(
+            wrong.append(
                 errors.UserError(
                     f"--{name} must be one of {', '.join(known)}.",
                     example=f"--{name}={known[0]}",
@@ -122,19 +129,9 @@ def _mistakes(choices: _Choices) -> list[errors.UserError]:
                     setting=f"export.{name}",
                 )
             )
-    files = (choices.tokenizer.vocab_file, choices.tokenizer.sp_model_file)
-    if bool(files[0]) == bool(files[1]):
-        mistakes.append(
-            errors.UserError(
-                "Exactly one of --vocab_file and --sp_model_file is needed.",
-                example="--vocab_file=vocab.txt",
-                received=" and ".join(filter(None, files)) or "none",
-                setting="tokenizer.sp_model_file" if files[1] else "tokenizer.vocab_file",
-            )
-        )
     length = choices.preprocessing.default_seq_length
-    if choices.export_type in _WITH_PREPROCESSING and length < 3:
-        mistakes.append(
+    if choices.export_type in _WITH_PREPROCESSING and length is not None and length < 3:
+        wrong.append(
             errors.UserError(
                 "--default_seq_length must leave room for [CLS], one token and [SEP].",
                 example="--default_seq_length=128",
@@ -142,18 +139,51 @@ def _mistakes(choices: _Choices) -> list[errors.UserError]:
                 setting="preprocessing.default_seq_length",
             )
         )
-    if choices.export_type in _WITH_ENCODER and not choices.checkpoint.model_checkpoint_path:
-        mistakes.append(
-            errors.UserError(
-                "An encoder needs a checkpoint.",
-                example="--model_checkpoint_path=bert_model.ckpt",
-                setting="checkpoint.model_checkpoint_path",
+    return wrong
+
+
+def _missing(choices: _Choices) -> list[errors.UserError]:
+    """Files without which there is nothing to export."""
+    missing = choices.tokenizer.mistakes()
+    if choices.export_type in _WITH_ENCODER:
+        missing += choices.encoder.mistakes()
+        if not choices.checkpoint.model_checkpoint_path:
+            missing.append(
+                errors.UserError(
+                    "An encoder needs a checkpoint.",
+                    example="--model_checkpoint_path=bert_model.ckpt",
+                    setting="checkpoint.model_checkpoint_path",
+                )
             )
-        )
-    return mistakes
+    return missing
+
+
+def _completed(choices: _Choices) -> _Choices:
+    """Fills from the pre-training run what is not set otherwise."""
+    from exporter import pretraining
+
+    run = pretraining.read(choices.pretraining)
+    encoder, checkpoint, tokenizer = choices.encoder, choices.checkpoint, choices.tokenizer
+    if not (encoder.encoder_config_file or encoder.bert_config_file or encoder.config):
+        encoder = dataclasses.replace(encoder, encoder_config_file=run.params_file)
+    if not checkpoint.model_checkpoint_path:
+        checkpoint = dataclasses.replace(checkpoint, model_checkpoint_path=run.checkpoint_prefix)
+    if not (tokenizer.vocab_file or tokenizer.sp_model_file):
+        tokenizer = dataclasses.replace(tokenizer, vocab_file=run.vocab_file)
+    preprocessing = choices.preprocessing
+    if preprocessing.default_seq_length is None:
+        preprocessing = dataclasses.replace(preprocessing, default_seq_length=run.seq_length)
+    return dataclasses.replace(
+        choices,
+        encoder=encoder,
+        checkpoint=checkpoint,
+        tokenizer=tokenizer,
+        preprocessing=preprocessing,
+    )
 
 
 def _plan(choices: _Choices) -> _Plan:
+    """Finds and reads the files."""
     from exporter import checkpoints, encoder_configs, tokenizers
 
     tokenizer = tokenizers.make_tokenizer(choices.tokenizer)
@@ -163,7 +193,8 @@ def _plan(choices: _Choices) -> _Plan:
         architecture = encoder_configs.read_architecture(choices.encoder, choices.mlm)
         prefix = checkpoints.find(choices.checkpoint.model_checkpoint_path)
         checkpoint = checkpoints.read(prefix)
-        with_mlm = with_mlm or (choices.export_type == "all" and checkpoint.has_masked_lm)
+        if choices.export_type == "all":
+            with_mlm = checkpoint.has_masked_lm
     return _Plan(choices, tokenizer, architecture, checkpoint, with_mlm)
 
 
@@ -213,7 +244,7 @@ def _write_preprocessing(plan: _Plan, path: str) -> verification.Report | None:
     choices = plan.choices.preprocessing
     module = preprocessing.make_preprocessing(
         plan.tokenizer,
-        default_seq_length=choices.default_seq_length,
+        default_seq_length=choices.default_seq_length or _DEFAULT_SEQ_LENGTH,
         tokenize_with_offsets=choices.tokenize_with_offsets,
         disable_assert=choices.disable_assert,
     )

@@ -12,6 +12,8 @@ from typing import Any
 
 import gin
 
+from exporter import errors
+
 
 @gin.configurable("encoder", module="exporter")
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +32,26 @@ class EncoderSettings:
     bert_config_file: str | None = None
     type: str | None = None
     config: Any = None
+
+    def mistakes(self) -> list[errors.UserError]:
+        """Returns the mistake of having no or more than one source."""
+        sources = {
+            "encoder.encoder_config_file": self.encoder_config_file,
+            "encoder.bert_config_file": self.bert_config_file,
+            "encoder.config": self.config,
+        }
+        given = [name for name, value in sources.items() if value]
+        if len(given) == 1:
+            return []
+        return [
+            errors.UserError(
+                "An encoder needs exactly one source of its architecture: --encoder_config_file, "
+                "--bert_config_file, or encoder.type and encoder.config in gin.",
+                example="--encoder_config_file=bert_encoder.yaml",
+                received=" and ".join(given) or "none",
+                setting=given[-1] if given else "encoder.encoder_config_file",
+            )
+        ]
 
 
 @gin.configurable("mlm", module="exporter")
@@ -90,6 +112,21 @@ class TokenizerSettings:
     sp_model_file: str | None = None
     do_lower_case: bool | None = None
 
+    def mistakes(self) -> list[errors.UserError]:
+        """Returns the mistake of having no or both files."""
+        if bool(self.vocab_file) != bool(self.sp_model_file):
+            return []
+        return [
+            errors.UserError(
+                "Exactly one of --vocab_file and --sp_model_file is needed.",
+                example="--vocab_file=vocab.txt",
+                received=f"{self.vocab_file} and {self.sp_model_file}"
+                if self.vocab_file
+                else "none",
+                setting="tokenizer.sp_model_file" if self.vocab_file else "tokenizer.vocab_file",
+            )
+        ]
+
 
 @gin.configurable("preprocessing", module="exporter")
 @dataclasses.dataclass(frozen=True)
@@ -97,11 +134,12 @@ class PreprocessingSettings:
     """The preprocessing model.
 
     Attributes:
-      default_seq_length: Length of the packed sequences where the caller gives none.
+      default_seq_length: Length of the packed sequences where the caller gives none. None takes
+        the pre-training run's where that is given, and else 128.
       tokenize_with_offsets: Whether the export has `.tokenize_with_offsets`.
       disable_assert: Whether the export must hold no Assert op.
     """
 
-    default_seq_length: int = 128
+    default_seq_length: int | None = None
     tokenize_with_offsets: bool = False
     disable_assert: bool = False
