@@ -54,7 +54,7 @@ class Configurable:
       any_parameter: Whether others may be bound too (it takes `**kwargs`, or its parameters are
         inherited from a class that was not read).
       required: The parameters that have no default and must be bound if it is called.
-      defaults: The parameters' defaults, as far as it is registered.
+      defaults: The parameters' defaults, as far as they are known.
       types: The parameters' types, as far as they are known and ours to judge.
       module: The module to import for it to be registered, or None where it is.
     """
@@ -197,9 +197,11 @@ def _encoder_config(name: str, fields: list[ast.AnnAssign]) -> Configurable:
     known: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
     known |= {f"Optional[{text}]": kind | None for text, kind in known.items()}
     types = {ast.unparse(field.target): ast.unparse(field.annotation) for field in fields}
+    defaults = {ast.unparse(f.target): f.value for f in fields if isinstance(f.value, ast.Constant)}
     return Configurable(
         selector=f"encoders.{name}",
         parameters=tuple(types),
+        defaults={field: node.value for field, node in defaults.items()},
         types={field: known[text] for field, text in types.items() if text in known},
         module=_ENCODER_CONFIGS,
     )

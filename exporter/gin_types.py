@@ -57,7 +57,7 @@ def _fits_one(value: Any, kind: Any) -> bool:
     origin: Any = typing.get_origin(kind) or kind
     if origin is Literal:
         return value in typing.get_args(kind)
-    if not isinstance(origin, type):  # Any, for one.
+    if origin is Any or not isinstance(origin, type):
         return True
     if origin is _CALLABLE:
         return False  # No literal can be called.
