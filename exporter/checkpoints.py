@@ -89,7 +89,7 @@ class Restoration:
     kind: str
     objects: Mapping[str, Any]
     pooler: poolers.Pooler
-    keys: Mapping[object, str]
+    keys: Mapping[Any, str]
     ignored: Mapping[str, int]
 
     def entry(self, variable: tf.Variable) -> tensor_bundles.Entry | None:
@@ -189,7 +189,7 @@ def restoration(
         values that nothing accounts for.
     """
     kind, objects = _objects(checkpoint, encoder, setting)
-    keys: dict[object, str] = {}
+    keys: dict[Any, str] = {}
     for name, trackable in objects.items():
         keys.update(match(checkpoint, trackable, checkpoint.items[name]))
     reinitialized, pooler_key = _pooler_keys(checkpoint, encoder, pooler)
@@ -281,7 +281,7 @@ def _objects(
     return kind, objects
 
 
-def match(checkpoint: Checkpoint, trackable: Any, node_id: int = 0) -> dict[object, str]:
+def match(checkpoint: Checkpoint, trackable: Any, node_id: int = 0) -> dict[Any, str]:
     """Walks an object and a checkpoint's graph side by side, along children of the same names.
 
     Args:
@@ -292,7 +292,7 @@ def match(checkpoint: Checkpoint, trackable: Any, node_id: int = 0) -> dict[obje
     Returns:
       The keys of the stored values, by the variables' references.
     """
-    keys: dict[object, str] = {}
+    keys: dict[Any, str] = {}
     view = tf.train.TrackableView(trackable)
     seen = {node_id}
     to_visit = collections.deque([(trackable, node_id)])
@@ -311,7 +311,7 @@ def match(checkpoint: Checkpoint, trackable: Any, node_id: int = 0) -> dict[obje
 
 def _pooler_keys(
     checkpoint: Checkpoint, encoder: encoders.Encoder, pooler: poolers.Pooler
-) -> tuple[set[object], dict[object, str]]:
+) -> tuple[set[Any], dict[Any, str]]:
     """Returns the pooler's variables that the encoder's item does not fill, and others' keys."""
     if pooler.checkpoint_item is None and pooler.make_values is None:
         return set(), {}
@@ -341,8 +341,8 @@ def _pooler_keys(
 def _mistakes(
     checkpoint: Checkpoint,
     encoder: encoders.Encoder,
-    keys: Mapping[object, str],
-    reinitialized: set[object],
+    keys: Mapping[Any, str],
+    reinitialized: set[Any],
     setting: str,
 ) -> list[errors.UserError]:
     """Lists variables without a value, and those whose value does not fit, in one table each."""

@@ -106,10 +106,11 @@ def _from_yaml(path: str) -> Architecture:
 def _member(
     content: Mapping[str, Any], names: tuple[str, ...], path: str, setting: str
 ) -> Mapping[str, Any]:
+    value: Any = content
     for name in names:
-        content = content.get(name) if isinstance(content, Mapping) else None
-    if isinstance(content, Mapping):
-        return content
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if isinstance(value, Mapping):
+        return value
     raise errors.UserError(
         "The params.yaml of a pre-training run must hold task.model.encoder.",
         received=f"{path} without {'.'.join(names)}",

@@ -107,9 +107,9 @@ class EncoderModule(saved_models.Exportable):
     def _call_mlm(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, Any]:
         encoder_inputs = {name: inputs[name] for name in encoders.INPUT_NAMES}
         outputs = self.__call__(encoder_inputs, training=training)
-        logits = self.encoder.masked_lm(
-            outputs["sequence_output"], masked_positions=inputs[POSITIONS_NAME]
-        )
+        masked_lm = self.encoder.masked_lm
+        assert masked_lm is not None  # Else there is no `.mlm`.
+        logits = masked_lm(outputs["sequence_output"], masked_positions=inputs[POSITIONS_NAME])
         return dict(outputs, mlm_logits=logits)
 
 

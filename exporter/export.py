@@ -32,6 +32,7 @@ def export(
     pooler: Callable[[], poolers.Pooler] = poolers.restored_pooler,
     verify: str = "quick",
     overwrite: bool = False,
+    show: bool = False,
     dry_run: bool = False,
 ) -> str | None:
     """Exports what `export_type` names.
@@ -46,6 +47,7 @@ def export(
       pooler: Where the pooler's values come from, a function of `exporter.poolers`.
       verify: "off", "quick" or "full".
       overwrite: Whether an existing export is replaced.
+      show: Whether to load what was written and print what it is.
       dry_run: Whether to check all that can be checked without building the model, and stop.
 
     Returns:
@@ -84,6 +86,10 @@ def export(
         reports = _write(plan, staging)
     for report in reports:
         _logger.info("%s", report.text())
+    if show:
+        from exporter import showcase
+
+        print(showcase.show(target))
     return target
 
 
@@ -103,14 +109,21 @@ class _Choices:
 
 
 @dataclasses.dataclass(frozen=True)
+class _Source:
+    """What an encoder is made from."""
+
+    architecture: encoder_configs.Architecture
+    checkpoint: checkpoints.Checkpoint
+    with_mlm: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class _Plan:
     """What is to be done, all files found and read as far as they say what to build."""
 
     choices: _Choices
     tokenizer: tokenizers.Tokenizer
-    architecture: encoder_configs.Architecture | None
-    checkpoint: checkpoints.Checkpoint | None
-    with_mlm: bool
+    source: _Source | None
 
 
 def _wrong(choices: _Choices) -> list[errors.UserError]:
@@ -184,43 +197,47 @@ def _completed(choices: _Choices) -> _Choices:
 
 def _plan(choices: _Choices) -> _Plan:
     """Finds and reads the files."""
-    from exporter import checkpoints, encoder_configs, tokenizers
+    from exporter import tokenizers
 
-    tokenizer = tokenizers.make_tokenizer(choices.tokenizer)
-    architecture = checkpoint = None
-    with_mlm = choices.export_type == "model_with_mlm"
-    if choices.export_type in _WITH_ENCODER:
-        architecture = encoder_configs.read_architecture(choices.encoder, choices.mlm)
-        prefix = checkpoints.find(choices.checkpoint.model_checkpoint_path)
-        checkpoint = checkpoints.read(prefix)
-        if choices.export_type == "all":
-            with_mlm = checkpoint.has_masked_lm
-    return _Plan(choices, tokenizer, architecture, checkpoint, with_mlm)
+    source = _source(choices) if choices.export_type in _WITH_ENCODER else None
+    return _Plan(choices, tokenizers.make_tokenizer(choices.tokenizer), source)
+
+
+def _source(choices: _Choices) -> _Source:
+    from exporter import checkpoints, encoder_configs
+
+    architecture = encoder_configs.read_architecture(choices.encoder, choices.mlm)
+    prefix = checkpoints.find(choices.checkpoint.model_checkpoint_path or "")
+    checkpoint = checkpoints.read(prefix)
+    with_mlm = choices.export_type == "model_with_mlm" or (
+        choices.export_type == "all" and checkpoint.has_masked_lm
+    )
+    return _Source(architecture, checkpoint, with_mlm)
 
 
 def _write(plan: _Plan, staging: str) -> list[verification.Report]:
     """Writes and verifies each SavedModel of the export."""
     several = plan.choices.export_type == "all"
     reports = []
-    for name, wanted, write in (
-        ("encoder", _WITH_ENCODER, _write_encoder),
-        ("preprocessing", _WITH_PREPROCESSING, _write_preprocessing),
-    ):
-        if plan.choices.export_type in wanted:
-            report = write(plan, os.path.join(staging, name) if several else staging)
-            if report is not None:
-                report.require()
-                reports.append(report)
-    return reports
+    if plan.source is not None:
+        path = os.path.join(staging, "encoder") if several else staging
+        reports.append(_write_encoder(plan, plan.source, path))
+    if plan.choices.export_type in _WITH_PREPROCESSING:
+        path = os.path.join(staging, "preprocessing") if several else staging
+        reports.append(_write_preprocessing(plan, path))
+    made = [report for report in reports if report is not None]
+    for report in made:
+        report.require()
+    return made
 
 
-def _write_encoder(plan: _Plan, path: str) -> verification.Report | None:
+def _write_encoder(plan: _Plan, source: _Source, path: str) -> verification.Report | None:
     from exporter import checkpoints, encoder_modules, encoders, saved_models, verification
 
     with progress.step("building the encoder"):
-        encoder = encoders.build(plan.architecture, with_mlm=plan.with_mlm)
+        encoder = encoders.build(source.architecture, with_mlm=source.with_mlm)
         pooler = plan.choices.pooler()
-        restoration = checkpoints.restoration(plan.checkpoint, encoder, pooler)
+        restoration = checkpoints.restoration(source.checkpoint, encoder, pooler)
     _logger.info("%s", restoration.summary())
     if encoder.pooler_layer is not None:
         pooler.initialize(encoder.pooler_layer)

@@ -15,10 +15,11 @@ class _Loader(yaml.SafeLoader):
     """The safe loader, and the one Python tag that TF-NLP's trainer writes: a tuple."""
 
 
-_Loader.add_constructor(
-    "tag:yaml.org,2002:python/tuple",
-    lambda loader, node: tuple(loader.construct_sequence(node, deep=True)),
-)
+def _construct_tuple(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
+    return tuple(loader.construct_sequence(node, deep=True))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
 
 
 def read_text(path: str, *, setting: str) -> str:

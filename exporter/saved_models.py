@@ -70,7 +70,10 @@ def _append_stored_values(
     tensors = {}
     for reference, key in checkpoints.match(written, module).items():
         if key not in written.entries:
-            tensors[key] = restoration.entry(reference.deref())
+            entry = restoration.entry(reference.deref())
+            if entry is None:
+                raise ValueError(f"{key} has a value neither in memory nor in the checkpoint")
+            tensors[key] = entry
     tensor_bundles.append(prefix, tensors)
 
 
