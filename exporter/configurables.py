@@ -26,6 +26,7 @@ _TFNLP_FOLDERS = ("nlp/configs", "nlp/modeling")
 _ENCODER_CONFIGS = "official.nlp.configs.encoders"
 # Binds TF-NLP's encoder configurations, which do not register themselves.
 _ENCODER_CONFIGS_REGISTRAR = "exporter.encoder_configs"
+_ENCODER_CONFIGS_MODULE = "encoders"
 
 # What a pre-training run's gin files bind, and operative_config.train.gin lists, that plays no part
 # in an export. Each with its reason.
@@ -80,6 +81,8 @@ class Configurable:
 def fits(selector: str) -> list[Configurable]:
     """Looks a name up, first among what is registered and then in TF-NLP's source.
 
+    What only training uses is not found, whether something has imported it or not.
+
     Args:
       selector: A configurable's name, with as many of its modules before it as one likes.
 
@@ -87,7 +90,11 @@ def fits(selector: str) -> list[Configurable]:
       None, one, or several where the name is ambiguous.
     """
     registry = gin.config._REGISTRY  # gin has no public way to list it.
-    registered = [_describe(entry) for entry in registry.get_all_matches(selector)]
+    registered = [
+        _describe(entry)
+        for entry in registry.get_all_matches(selector)
+        if entry.selector not in TRAINING_ONLY
+    ]
     return registered or tfnlp_index().get_all_matches(selector)
 
 
@@ -131,7 +138,7 @@ def _describe(entry: Any) -> Configurable:
         function = function.__init__
     signature = inspect.signature(inspect.unwrap(function))
     kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
-    own = entry.selector.startswith("exporter.")
+    own = entry.selector.startswith(("exporter.", f"{_ENCODER_CONFIGS_MODULE}."))
     names = [
         name
         for name, kind in kinds.items()
@@ -199,7 +206,7 @@ def _encoder_config(name: str, fields: list[ast.AnnAssign]) -> Configurable:
     types = {ast.unparse(field.target): ast.unparse(field.annotation) for field in fields}
     defaults = {ast.unparse(f.target): f.value for f in fields if isinstance(f.value, ast.Constant)}
     return Configurable(
-        selector=f"encoders.{name}",
+        selector=f"{_ENCODER_CONFIGS_MODULE}.{name}",
         parameters=tuple(types),
         defaults={field: node.value for field, node in defaults.items()},
         types={field: known[text] for field, text in types.items() if text in known},

@@ -166,6 +166,7 @@ def _check_required(
     bindings: Iterable[gin_parsing.Binding], root: configurables.Configurable
 ) -> list[errors.UserError]:
     last = winning(bindings)
+    dynamic = {binding.parameter for binding in bindings if binding.preamble}
     mistakes = [
         errors.UserError(
             f"{root.name}.{parameter} must be set.",
@@ -173,7 +174,7 @@ def _check_required(
             where="(not set)",
         )
         for parameter in root.required
-        if f"{root.selector}.{parameter}" not in last
+        if f"{root.selector}.{parameter}" not in last and parameter not in dynamic
     ]
     return mistakes + [
         errors.UserError(

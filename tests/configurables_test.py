@@ -8,7 +8,7 @@ import sys
 import gin
 import pytest
 
-import exporter.export
+import exporter.export  # noqa: F401
 from exporter import configurables, settings
 
 

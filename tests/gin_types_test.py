@@ -19,7 +19,7 @@ _ITSELF = gin_parsing.Reference("", "f", evaluate=False)
         (3, float),
         (0.5, float),
         (None, int | None),
-        (3, Optional[int]),
+        (3, Optional[int]),  # noqa: UP045 (what typing makes of it is of another class)
         ("best", str | int),
         (["a"], Sequence[str]),
         (("a", "b"), list[str]),
