@@ -22,6 +22,8 @@ _TABLE_MAGIC = 0xDB4775248B80FB57
 _FOOTER_SIZE = 48
 _BLOCK_TRAILER_SIZE = 5
 _HEADER_KEY = b""
+# What the keys of a partitioned tensor's slices begin with; no tensor's name does.
+_SLICE_KEY = b"\0"
 _SLICE_BYTES = 1 << 20
 
 
@@ -74,7 +76,7 @@ def read_entries(prefix: str) -> dict[str, Entry]:
     for key, value in protos.items():
         proto = tensor_bundle_pb2.BundleEntryProto.FromString(value)
         dtype = tf.as_dtype(proto.dtype)
-        entries[key.decode("utf-8")] = Entry(
+        entries[key] = Entry(
             shape=tuple(dim.size for dim in proto.shape.dim),
             dtype=dtype,
             data_file=data_file(prefix, proto.shard_id, header.num_shards),
@@ -84,7 +86,11 @@ def read_entries(prefix: str) -> dict[str, Entry]:
             is_plain=not proto.slices and dtype not in (tf.string, tf.variant),
         )
     _check_data_files(entries.values())
-    return entries
+    return {
+        key.decode("utf-8"): entry
+        for key, entry in entries.items()
+        if not key.startswith(_SLICE_KEY)
+    }
 
 
 def data_file(prefix: str, shard: int = 0, num_shards: int = 1) -> str:
