@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing", "all")
 VERIFY_LEVELS = ("off", "quick", "full")
+WEIGHTS = ("raw", "ema")
 _DEFAULT_SEQ_LENGTH = 128
 _WITH_ENCODER = ("model", "model_with_mlm", "all")
 _WITH_PREPROCESSING = ("preprocessing", "all")
@@ -129,17 +130,19 @@ class _Plan:
 def _wrong(choices: _Choices) -> list[errors.UserError]:
     """Values that cannot be right."""
     wrong = []
-    for name, value, known in (
-        ("export_type", choices.export_type, EXPORT_TYPES),
-        ("verify", choices.verify, VERIFY_LEVELS),
+    for setting, value, known in (
+        ("export.export_type", choices.export_type, EXPORT_TYPES),
+        ("export.verify", choices.verify, VERIFY_LEVELS),
+        ("checkpoint.weights", choices.checkpoint.weights, WEIGHTS),
     ):
+        name = setting.rpartition(".")[2]
         if value not in known:
             wrong.append(
                 errors.UserError(
                     f"--{name} must be one of {', '.join(known)}.",
                     example=f"--{name}={known[0]}",
                     received=repr(value),
-                    setting=f"export.{name}",
+                    setting=setting,
                 )
             )
     length = choices.preprocessing.default_seq_length
@@ -232,12 +235,14 @@ def _write(plan: _Plan, staging: str) -> list[verification.Report]:
 
 
 def _write_encoder(plan: _Plan, source: _Source, path: str) -> verification.Report | None:
-    from exporter import checkpoints, encoder_modules, encoders, saved_models, verification
+    from exporter import encoder_modules, encoders, restorations, saved_models, verification
 
     with progress.step("building the encoder"):
         encoder = encoders.build(source.architecture, with_mlm=source.with_mlm)
         pooler = plan.choices.pooler()
-        restoration = checkpoints.restoration(source.checkpoint, encoder, pooler)
+        restoration = restorations.restoration(
+            source.checkpoint, encoder, pooler, weights=plan.choices.checkpoint.weights
+        )
     _logger.info("%s", restoration.summary())
     if encoder.pooler_layer is not None:
         pooler.initialize(encoder.pooler_layer)

@@ -140,7 +140,7 @@ FLAGS = (
     ),
     Flag(
         "weights",
-        "pretraining.weights",
+        "checkpoint.weights",
         "For runs with exponential moving averages: raw, or ema for the averages.",
         "ema",
         _TEXT,

@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from exporter import checkpoints, tensor_bundles
+from exporter import checkpoints, restorations, tensor_bundles
 
 
 class Exportable(tf.train.Checkpoint):
@@ -44,7 +44,7 @@ class Exportable(tf.train.Checkpoint):
 
 
 def write(
-    module: Exportable, path: str, *, restoration: checkpoints.Restoration | None = None
+    module: Exportable, path: str, *, restoration: restorations.Restoration | None = None
 ) -> None:
     """Writes a SavedModel.
 
@@ -63,7 +63,7 @@ def write(
 
 
 def _append_stored_values(
-    module: Exportable, prefix: str, restoration: checkpoints.Restoration
+    module: Exportable, prefix: str, restoration: restorations.Restoration
 ) -> None:
     """Adds the values that TensorFlow left out because their variables have none in memory."""
     written = checkpoints.read(prefix)

@@ -75,9 +75,11 @@ class CheckpointSettings:
     Attributes:
       model_checkpoint_path: Prefix of a checkpoint's files (".../bert_model.ckpt"), or a directory
         that holds checkpoints, of which the newest is taken.
+      weights: "raw", or "ema" for the exponential moving averages of the optimizer.
     """
 
     model_checkpoint_path: str | None = None
+    weights: str = "raw"
 
 
 @gin.configurable("pretraining", module="exporter")
@@ -88,12 +90,10 @@ class PretrainingSettings:
     Attributes:
       pretraining_dir: The `--model_dir` of `python -m official.nlp.train`.
       checkpoint: "latest", "best" or a global step.
-      weights: "raw", or "ema" for the exponential moving averages of the optimizer.
     """
 
     pretraining_dir: str | None = None
     checkpoint: str | int = "latest"
-    weights: str = "raw"
 
 
 @gin.configurable("tokenizer", module="exporter")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from exporter import checkpoints, encoder_modules, encoders, errors
+from exporter import encoder_modules, encoders, errors, restorations
 
 # The largest difference of float32 outputs, relative to the largest output above 1.
 LIMIT = 1e-5
@@ -80,7 +80,7 @@ def to_json(reports: Iterable[Report]) -> str:
 def verify_encoder(
     path: str,
     module: encoder_modules.EncoderModule,
-    restoration: checkpoints.Restoration,
+    restoration: restorations.Restoration,
     *,
     level: str,
 ) -> Report:
@@ -97,7 +97,7 @@ def verify_encoder(
       The report; the caller decides what a failure means.
     """
     source = module.encoder
-    checkpoints.restore(restoration, source)
+    restorations.restore(restoration, source)
     loaded = tf.saved_model.load(path)
     checks = [_same_variables(module, loaded)]
     for inputs in _batches(source, level):

@@ -1,0 +1,281 @@
+"""Finds each variable's value in a checkpoint, and accounts for every value there.
+
+The checkpoint's graph of objects is matched with the encoder's as `tf.train.Checkpoint.restore`
+does it, but nothing is restored: the result says which stored tensor belongs to which variable, so
+that the exporter may copy it from file to file.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from exporter import checkpoints, encoders, errors, poolers, tensor_bundles
+
+_VALUE_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+# What a checkpoint may hold that is no part of an export, and why. Tried in this order.
+_IGNORED = (
+    (r"_CHECKPOINTABLE_OBJECT_GRAPH$", "graph of the checkpoint's objects"),
+    (r".*/\.OPTIMIZER_SLOT/", "optimizer slot"),
+    (r"(.*/)?_?optimizer/", "optimizer state"),
+    (r"(save_counter|global_step|iterations)/", "step counter"),
+    (r".*/\.ATTRIBUTES/OBJECT_CONFIG_JSON$", "Keras configuration"),
+    (r"(model/|pretrainer/)?masked_lm/", "masked-language-model head, not exported"),
+    (r"(model/|pretrainer/)?classification_heads/", "classification head, not exported"),
+    (r"[\w-]+\.\.\w+/", "classification head, not exported"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Restoration:
+    """Where each variable's value comes from, and what became of each value of the checkpoint.
+
+    Attributes:
+      checkpoint: The checkpoint.
+      kind: How the checkpoint holds the encoder.
+      objects: The encoder and its head, by their names in the checkpoint.
+      pooler: Where the pooler's values come from.
+      keys: The key of the stored value for each variable, by the variable's reference.
+      weights: "raw" or "ema": the values themselves, or their exponential moving averages.
+      ignored: How many values were left out for which reason.
+    """
+
+    checkpoint: checkpoints.Checkpoint
+    kind: str
+    objects: Mapping[str, Any]
+    pooler: poolers.Pooler
+    keys: Mapping[Any, str]
+    weights: str
+    ignored: Mapping[str, int]
+
+    def entry(self, variable: tf.Variable) -> tensor_bundles.Entry | None:
+        """The stored value of a variable, or None where it has none in the checkpoint."""
+        key = self.keys.get(variable.ref())
+        return None if key is None else self.checkpoint.entries[key]
+
+    def summary(self) -> str:
+        """One line for the log."""
+        ignored = ", ".join(f"{count} {reason}" for reason, count in self.ignored.items())
+        weights = ""
+        if self.checkpoint.averages:
+            weights = f"; weights: {self.weights} (it has raw ones and averages)"
+        return (
+            f"{len(self.keys)} values restored ({self.kind}){weights}; ignored: {ignored or 'none'}"
+        )
+
+
+def restoration(
+    checkpoint: checkpoints.Checkpoint,
+    encoder: encoders.Encoder,
+    pooler: poolers.Pooler,
+    *,
+    weights: str = "raw",
+    setting: str = checkpoints.SETTING,
+) -> Restoration:
+    """Finds the value of each variable of the encoder and its head.
+
+    Args:
+      checkpoint: The checkpoint.
+      encoder: The encoder, with the head if that is to be exported.
+      pooler: Where the pooler's values come from.
+      weights: "raw" or "ema".
+      setting: The gin name that the checkpoint's path was bound to, for errors.
+
+    Raises:
+      UserError: A variable has no value, or one of another shape or dtype, or the checkpoint has
+        values that nothing accounts for.
+    """
+    kind, objects = _objects(checkpoint, encoder, setting)
+    keys: dict[Any, str] = {}
+    for name, trackable in objects.items():
+        keys.update(checkpoints.match(checkpoint, trackable, checkpoint.items[name]))
+    reinitialized, pooler_key = _pooler_keys(checkpoint, encoder, pooler)
+    own = {keys[ref] for ref in reinitialized if ref in keys}
+    keys = {ref: key for ref, key in keys.items() if ref not in reinitialized} | pooler_key
+    passed_over = set(keys.values())
+    keys = _chosen(checkpoint, keys, weights)
+    mistakes = _mistakes(checkpoint, encoder, keys, reinitialized - pooler_key.keys(), setting)
+    used = set(keys.values())
+    passed_over -= used
+    left = [key for key in checkpoint.entries if key not in used | own | passed_over]
+    ignored, unexplained = _explain(left)
+    if unexplained:
+        mistakes.append(_unexplained(unexplained, checkpoint, setting))
+    errors.raise_all(mistakes)
+    if own:
+        ignored["encoder's own pooler, replaced"] = len(own)
+    if passed_over:
+        ignored["in place of which others were chosen by --weights"] = len(passed_over)
+    return Restoration(checkpoint, kind, objects, pooler, keys, weights, ignored)
+
+
+def _chosen(
+    checkpoint: checkpoints.Checkpoint, keys: dict[Any, str], weights: str
+) -> dict[Any, str]:
+    """Returns the keys of the raw values or of their averages."""
+    averages = checkpoint.averages
+    if weights == "ema" and not averages:
+        raise errors.UserError(
+            "--weights=ema needs a checkpoint of a run with exponential moving averages.",
+            example="--weights=raw",
+            received=f"{checkpoint.prefix} without averages",
+            setting="checkpoint.weights",
+        )
+    if (weights == "ema") == checkpoint.is_swapped:
+        return keys
+    return {ref: averages.get(key, key) for ref, key in keys.items()}
+
+
+def restore(restoration: Restoration, encoder: encoders.Encoder) -> None:
+    """Gives the variables their values in memory, by `tf.train.Checkpoint`.
+
+    Args:
+      restoration: Where the values come from.
+      encoder: The encoder for which that was found.
+    """
+    prefix, pooler = restoration.checkpoint.prefix, restoration.pooler
+    tf.train.Checkpoint(**restoration.objects).read(prefix).expect_partial()
+    layer = encoder.pooler_layer
+    if pooler.checkpoint_item is not None:
+        tf.train.Checkpoint(**{pooler.checkpoint_item: layer}).read(prefix).expect_partial()
+    elif layer is not None:
+        pooler.initialize(layer)
+    if restoration.checkpoint.averages:
+        reader = tf.train.load_checkpoint(prefix)
+        for reference, key in restoration.keys.items():
+            reference.deref().assign(reader.get_tensor(key))
+
+
+def _objects(
+    checkpoint: checkpoints.Checkpoint, encoder: encoders.Encoder, setting: str
+) -> tuple[str, dict[str, Any]]:
+    """Returns how the checkpoint holds the encoder, and the objects by their names there.
+
+    The objects are what `tf.train.Checkpoint(**objects)` would restore. A pretrainer stands there
+    as the objects that are its parts.
+    """
+    items = checkpoint.items
+    head = {} if encoder.masked_lm is None else {"masked_lm": encoder.masked_lm}
+    pretrainer = tf.train.Checkpoint(encoder_network=encoder.network, **head)
+    if "encoder" in items:
+        kind, names, objects = "encoder=", items, {"encoder": encoder.network, **head}
+    elif "pretrainer" in items:
+        kind, names = "pretrainer=", checkpoint.children(items["pretrainer"])
+        objects = {"pretrainer": pretrainer}
+    elif "model" in items and "encoder_network" in checkpoint.children(items["model"]):
+        kind, names = "model=pretrainer", checkpoint.children(items["model"])
+        objects = {"model": pretrainer}
+    elif "model" in items:
+        kind, names, objects = "model=", items, {"model": encoder.network, **head}
+    else:
+        raise errors.UserError(
+            "The checkpoint must hold the encoder as encoder=, model= or pretrainer= of "
+            "tf.train.Checkpoint(...).",
+            example="tf.train.Checkpoint(**BertPretrainerV2(...).checkpoint_items)",
+            received=f"{checkpoint.prefix} with {', '.join(sorted(items)) or 'no named objects'}",
+            setting=setting,
+        )
+    if head and "masked_lm" not in names:
+        raise errors.UserError(
+            "To export the encoder with its masked-language-model head, the checkpoint must hold "
+            "the head as masked_lm=, as BertPretrainerV2 writes it.",
+            example="--export_type=model exports the encoder alone",
+            received=f"{checkpoint.prefix} with {', '.join(sorted(names))}",
+            setting=setting,
+        )
+    return kind, objects
+
+
+def _pooler_keys(
+    checkpoint: checkpoints.Checkpoint, encoder: encoders.Encoder, pooler: poolers.Pooler
+) -> tuple[set[Any], dict[Any, str]]:
+    """Returns the pooler's variables that the encoder's item does not fill, and others' keys."""
+    if pooler.checkpoint_item is None and pooler.make_values is None:
+        return set(), {}
+    layer = encoder.pooler_layer
+    if layer is None:
+        raise errors.UserError(
+            f"An encoder without a pooler cannot take {pooler.name}.",
+            example="export.pooler = @restored_pooler",
+            received=f"an encoder of type {encoder.architecture.type!r}",
+            setting="export.pooler",
+        )
+    reinitialized = {variable.ref() for variable in layer.variables}
+    if pooler.checkpoint_item is None:
+        return reinitialized, {}
+    node_id = checkpoint.items.get(pooler.checkpoint_item)
+    if node_id is None:
+        raise errors.UserError(
+            f"To copy the pooler of a classification head, the checkpoint must hold the head as "
+            f"{pooler.checkpoint_item}.",
+            example="leave --copy_pooler_dense_to_encoder unset",
+            received=f"{checkpoint.prefix} with {', '.join(sorted(checkpoint.items))}",
+            setting="export.pooler",
+        )
+    return reinitialized, checkpoints.match(checkpoint, layer, node_id)
+
+
+def _mistakes(
+    checkpoint: checkpoints.Checkpoint,
+    encoder: encoders.Encoder,
+    keys: Mapping[Any, str],
+    reinitialized: set[Any],
+    setting: str,
+) -> list[errors.UserError]:
+    """Lists variables without a value, and those whose value does not fit, in one table each."""
+    missing, unfit = [], []
+    for variable in encoder.variables:
+        key = keys.get(variable.ref())
+        if key is None:
+            if variable.ref() not in reinitialized:
+                missing.append(f"{variable.name.removesuffix(':0')} {tuple(variable.shape)}")
+            continue
+        entry = checkpoint.entries[key]
+        if entry.shape != tuple(variable.shape) or entry.dtype != variable.dtype:
+            unfit.append(
+                f"{variable.name.removesuffix(':0')}: configured {tuple(variable.shape)} "
+                f"{variable.dtype.name}, stored {entry.shape} {entry.dtype.name}"
+            )
+    mistakes = []
+    if missing:
+        mistakes.append(_table("Every variable must have a value in the checkpoint.", missing))
+    if unfit:
+        mistakes.append(_table("Stored values must have their variables' shapes.", unfit))
+    for mistake in mistakes:
+        mistake.setting = setting
+        mistake.example = "the configuration that the checkpoint was trained with"
+    return mistakes
+
+
+def _explain(keys: Iterable[str]) -> tuple[dict[str, int], list[str]]:
+    """Sorts unused keys into counts by reason to ignore them, and those without a reason."""
+    ignored: collections.Counter[str] = collections.Counter()
+    unexplained = []
+    for key in keys:
+        reason = next((why for pattern, why in _IGNORED if re.match(pattern, key)), None)
+        if reason is None:
+            unexplained.append(key)
+        else:
+            ignored[reason] += 1
+    return dict(ignored), unexplained
+
+
+def _unexplained(
+    keys: list[str], checkpoint: checkpoints.Checkpoint, setting: str
+) -> errors.UserError:
+    rows = [f"{key.removesuffix(_VALUE_SUFFIX)} {checkpoint.entries[key].shape}" for key in keys]
+    error = _table("Every value of the checkpoint must have a place in the encoder.", rows)
+    error.setting = setting
+    error.example = "the configuration (and gin files) that the checkpoint was trained with"
+    return error
+
+
+def _table(rule: str, rows: list[str], most: int = 8) -> errors.UserError:
+    more = f"; and {len(rows) - most} more" if len(rows) > most else ""
+    return errors.UserError(rule, received=f"{len(rows)} values: {'; '.join(rows[:most])}{more}")
