@@ -86,7 +86,7 @@ $(INSTALLED): requirements.lock
 $(TRAIN_INSTALLED): requirements-train.lock $(INSTALLED)
 	rm -rf $(TRAIN_VENV)
 	$(VENV_PYTHON) -m venv --without-pip $(TRAIN_VENV)
-	awk 'NR == FNR { installed[$$1]; next } /^[a-z]/ { wanted = !($$1 in installed) } wanted' \
+	awk 'NR == FNR { installed[$$0]; next } /^[a-z]/ { wanted = !($$0 in installed) } wanted' \
 	    requirements.lock requirements-train.lock > $(TRAIN_VENV)/missing.lock
 	$(VENV)/bin/uv pip install --no-config --python $(TRAIN_VENV)/bin/python --no-deps --require-hashes \
 	    -r $(TRAIN_VENV)/missing.lock

@@ -3,18 +3,18 @@
 _PYTEST_MAIN = "//tests:pytest_main.py"
 
 def exporter_library(name, deps = [], **kwargs):
-    """A module of the exporter: `NAME.py`.
+    """A module of the exporter, its tests' helpers or its tools: `NAME.py`.
 
     Args:
       name: The module's name.
       deps: All that it imports: other modules, and packages as `@pip//PACKAGE`.
-      **kwargs: Passed to `py_library`.
+      **kwargs: Passed to `py_library`: `data`, `testonly`, ...
     """
     native.py_library(
         name = name,
         srcs = [name + ".py"],
         srcs_version = "PY3",
-        deps = [":exporter"] + deps,
+        deps = ["//exporter"] + deps,
         **kwargs
     )
 
@@ -25,8 +25,8 @@ def exporter_test(name, deps = [], data = [], size = "medium", tags = [], **kwar
       name: The test file's name without `.py`: that of the module under test, and `_test`.
       deps: All that it imports: modules of the exporter, test helpers, `@pip//PACKAGE`.
       data: Files that it reads.
-      size: "small" for less than a minute without TensorFlow, "medium" up to 5 minutes, "large" up
-        to 15.
+      size: "small" for less than a minute and without TensorFlow, "medium" up to 5 minutes, "large"
+        up to 15.
       tags: Bazel's tags, e.g. "exclusive" for what measures time.
       **kwargs: Passed to `py_test`.
     """

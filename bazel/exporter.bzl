@@ -39,6 +39,8 @@ _ATTRIBUTES = {
 # What a build or test must not depend on or leave behind.
 _ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
+    # Or launch.py's own folder, which Python finds through links, would stand for the runfiles.
+    "PYTHONSAFEPATH": "1",
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
 

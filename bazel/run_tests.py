@@ -54,6 +54,7 @@ def results(events: Iterable[dict[str, Any]]) -> Iterator[Counts]:
     Args:
       events: Bazel's build events, as JSON objects.
     """
+    kinds: dict[str, str] = {}
     for event in events:
         if "testResult" in event:
             result = event["testResult"]
@@ -65,8 +66,12 @@ def results(events: Iterable[dict[str, Any]]) -> Iterator[Counts]:
                 yield count_cases(text, passed)
             else:
                 yield Counts(passed=int(passed), failed=int(not passed))
+        elif "configured" in event:
+            kinds[event["id"]["targetConfigured"]["label"]] = event["configured"]["targetKind"]
         elif "targetCompleted" in event["id"] and not event.get("completed", {}).get("success"):
-            yield Counts(failed=1)  # It, or what it depends on, could not be built.
+            # It, or what it depends on, could not be built.
+            if kinds.get(event["id"]["targetCompleted"]["label"], "").endswith("_test rule"):
+                yield Counts(failed=1)
 
 
 def main(arguments: list[str]) -> int:
