@@ -32,16 +32,16 @@ def read_text(path: str, *, setting: str) -> str:
     Raises:
       UserError: There is no such file, it cannot be read or is not text.
     """
-    if tf.io.gfile.isdir(path):
-        raise errors.UserError(
-            "A file is needed here, not a folder.", received=path, setting=setting
-        )
     try:
+        if tf.io.gfile.isdir(path):
+            raise errors.UserError(
+                "A file is needed here, not a folder.", received=path, setting=setting
+            )
         with tf.io.gfile.GFile(path, "rb") as file:
             return file.read().decode("utf-8")
     except tf.errors.NotFoundError:
         raise errors.UserError("The file must exist.", received=path, setting=setting) from None
-    except (tf.errors.PermissionDeniedError, tf.errors.FailedPreconditionError) as error:
+    except tf.errors.OpError as error:
         raise errors.UserError(
             "The file must be readable.", received=f"{path} ({error.message})", setting=setting
         ) from None
@@ -61,7 +61,8 @@ def read_yaml(path: str, *, setting: str) -> dict[str, Any]:
     text = read_text(path, setting=setting)
     try:
         content = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError) as error:
+    # PyYAML checks neither a date's numbers nor what stands behind !!int, !!float and !!bool.
+    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as error:
         raise errors.UserError(
             "The file must be valid YAML.", received=f"{path}: {error}", setting=setting
         ) from None
@@ -74,10 +75,10 @@ def read_json(path: str, *, setting: str) -> dict[str, Any]:
     Raises:
       UserError: As `read_text`, or it is not valid JSON or not an object.
     """
-    text = read_text(path, setting=setting)
+    text = read_text(path, setting=setting).removeprefix("\ufeff")
     try:
         content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise errors.UserError(
             "The file must be valid JSON.", received=f"{path}: {error}", setting=setting
         ) from None
