@@ -111,9 +111,12 @@ def is_training_only(selector: str) -> bool:
 
 def suggest(selector: str) -> str | None:
     """Returns the known name that is most like a misspelt one, or None."""
-    known = [*gin.config._REGISTRY._selector_map, *tfnlp_index()._selector_map, *TRAINING_ONLY]
-    names = [full.rpartition(".")[2] for full in known if not full.startswith("gin.")]
-    return closest(selector.rpartition(".")[2], names)
+    registered = [full for full, _ in gin.config._REGISTRY.items() if not full.startswith("gin.")]
+    known = [*registered, *(full for full, _ in tfnlp_index().items()), *TRAINING_ONLY]
+    module, _, name = selector.rpartition(".")
+    of_module = [full for full in known if f".{full.rpartition('.')[0]}".endswith(f".{module}")]
+    candidates = of_module if module else known
+    return closest(name, [full.rpartition(".")[2] for full in candidates])
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

@@ -104,16 +104,15 @@ def _check_names(bindings: Iterable[gin_parsing.Binding], findings: Findings) ->
                 findings.mistakes.append(_unknown_parameter(binding, entry))
         for item in gin_parsing.walk(binding.value):
             if isinstance(item, gin_parsing.Reference):
-                _check_name(item.selector, binding.where, unknown, findings)
+                _check_name(f"@{item.selector}", binding.where, unknown, findings)
     findings.mistakes += [_unknown_name(name, places) for name, places in unknown.items()]
 
 
-def _check_name(
-    selector: str, where: str, unknown: dict[str, list[str]], findings: Findings
-) -> None:
-    matches = configurables.fits(selector)
+def _check_name(name: str, where: str, unknown: dict[str, list[str]], findings: Findings) -> None:
+    """Looks up a name, which begins with "@" where it is referred to and not bound."""
+    matches = configurables.fits(name.lstrip("@"))
     if not matches:
-        unknown[selector].append(where)
+        unknown[name].append(where)
     elif len(matches) == 1:
         findings.used[matches[0].selector] = matches[0]
     else:
@@ -122,32 +121,29 @@ def _check_name(
             errors.UserError(
                 "The name of a configurable must fit only one.",
                 example=names[0],
-                received=f"{selector}, which fits {', '.join(names)}",
+                received=f"{name}, which fits {', '.join(names)}",
                 where=where,
             )
         )
 
 
-def _unknown_name(selector: str, places: Sequence[str]) -> errors.UserError:
+def _unknown_name(name: str, places: Sequence[str]) -> errors.UserError:
+    selector = name.lstrip("@")
     guess = configurables.suggest(selector)
     rule = "There must be a configurable of this name."
+    example: str | None = f"{IGNORED_SETTING} = [{selector!r}], if only training uses it"
+    if name.startswith("@"):
+        example = None
     if configurables.is_training_only(selector):
-        rule, guess = "What only training uses cannot be referred to in an export.", selector
+        rule = "What only training uses cannot be referred to in an export."
     elif guess:
         rule += f" Did you mean {guess}?"
     else:
-        rule += (
-            " If a package of yours has it, import that in the gin file; if only training uses it, "
-            "have it ignored."
-        )
+        rule += " If a package of yours has it, the gin file must import that."
     distinct = list(dict.fromkeys(places))
     more = f" and {len(distinct) - 3} more" if len(distinct) > 3 else ""
-    return errors.UserError(
-        rule,
-        example=None if guess else f"{IGNORED_SETTING} = [{selector!r}]",
-        received=selector,
-        where=", ".join(distinct[:3]) + more,
-    )
+    where = ", ".join(distinct[:3]) + more
+    return errors.UserError(rule, example=example, received=name, where=where)
 
 
 def _unknown_parameter(

@@ -58,7 +58,8 @@ def test_unknown_configurable_with_a_guess() -> None:
         (
             "There must be a configurable of this name. Did you mean tokenizer?\n"
             "  received: tokenzier\n"
-            "  where:    there, line 2"
+            "  where:    there, line 2\n"
+            "  example:  config.ignored_configurables = ['tokenzier'], if only training uses it"
         )
     ]
 
@@ -67,11 +68,11 @@ def test_unknown_configurable_without_a_guess_is_told_once() -> None:
     text = "".join(f"my_loop.x{i} = 1\n" for i in range(5))
     assert _mistakes(_PATH + text) == [
         (
-            "There must be a configurable of this name. If a package of yours has it, import that "
-            "in the gin file; if only training uses it, have it ignored.\n"
+            "There must be a configurable of this name. If a package of yours has it, "
+            "the gin file must import that.\n"
             "  received: my_loop\n"
             "  where:    there, line 2, there, line 3, there, line 4 and 2 more\n"
-            "  example:  config.ignored_configurables = ['my_loop']"
+            "  example:  config.ignored_configurables = ['my_loop'], if only training uses it"
         )
     ]
 
@@ -80,7 +81,7 @@ def test_unknown_reference_inside_a_value() -> None:
     assert _mistakes(_PATH + "build_encoder.encoder_cls = @EncodrScaffold") == [
         (
             "There must be a configurable of this name. Did you mean EncoderScaffold?\n"
-            "  received: EncodrScaffold\n"
+            "  received: @EncodrScaffold\n"
             "  where:    there, line 2"
         )
     ]
@@ -155,7 +156,7 @@ def test_training_only_names_cannot_be_referred_to() -> None:
     assert _mistakes(_PATH + "build_encoder.encoder_cls = @Trainer") == [
         (
             "What only training uses cannot be referred to in an export.\n"
-            "  received: Trainer\n"
+            "  received: @Trainer\n"
             "  where:    there, line 2"
         )
     ]
