@@ -27,35 +27,38 @@ _SENTENCEPIECE_SIZE = 1000
 _VALIDATION_SHARE = 20  # One document in so many is held out.
 
 
-def make(output_dir: pathlib.Path, runs: Sequence[pretraining.Run]) -> None:
+def make(output_dir: pathlib.Path, runs: Sequence[pretraining.Run], dupe_factor: int) -> None:
     """Writes `spm/spm.model` and a directory for each run.
 
     Args:
       output_dir: The directory that takes them; made if missing.
       runs: What to train.
+      dupe_factor: How often each sentence is trained with, masked differently each time.
     """
     documents = corpus.documents()
     sentences = [sentence for document in documents for sentence in document]
     logging.info("Corpus: %d documents, %d sentences.", len(documents), len(sentences))
-    sentencepiece = output_dir / "spm" / "spm.model"
-    sentencepiece.parent.mkdir(parents=True, exist_ok=True)
-    vocabularies.write_sentencepiece(sentences, sentencepiece, _SENTENCEPIECE_SIZE)
     with tempfile.TemporaryDirectory() as temporary:
-        wordpiece = pathlib.Path(temporary) / "vocab.txt"
-        size = vocabularies.write_wordpiece(sentences, wordpiece, _WORDPIECE_MAX_SIZE)
+        vocab_file = pathlib.Path(temporary, "vocab.txt")
+        size = vocabularies.write_wordpiece(sentences, vocab_file, _WORDPIECE_MAX_SIZE)
+        wordpiece = pretraining.Tokenizer(vocab_file, size)
+        sp_model_file = output_dir / "spm" / "spm.model"
+        sp_model_file.parent.mkdir(parents=True, exist_ok=True)
+        vocabularies.write_sentencepiece(sentences, sp_model_file, _SENTENCEPIECE_SIZE)
+        sentencepiece = pretraining.Tokenizer(sp_model_file, _SENTENCEPIECE_SIZE)
         for run in runs:
-            tokenizer = (
-                pretraining.Tokenizer(sentencepiece, _SENTENCEPIECE_SIZE)
-                if run.encoder_type == "albert"
-                else pretraining.Tokenizer(wordpiece, size)
-            )
-            examples = pathlib.Path(temporary) / run.name
-            write_examples(documents, tokenizer, examples)
+            tokenizer = sentencepiece if run.encoder_type == "albert" else wordpiece
+            examples = pathlib.Path(temporary, tokenizer.path.stem)
+            if not examples.exists():
+                write_examples(documents, tokenizer, examples, dupe_factor)
             pretraining.pretrain(run, tokenizer, examples, output_dir)
 
 
 def write_examples(
-    documents: Sequence[corpus.Document], tokenizer: pretraining.Tokenizer, directory: pathlib.Path
+    documents: Sequence[corpus.Document],
+    tokenizer: pretraining.Tokenizer,
+    directory: pathlib.Path,
+    dupe_factor: int,
 ) -> None:
     """Writes the examples to train with and, of other documents, to validate with.
 
@@ -63,26 +66,26 @@ def write_examples(
       documents: The corpus.
       tokenizer: The vocabulary.
       directory: The directory to make.
+      dupe_factor: How often each sentence is trained with, masked differently each time.
     """
     directory.mkdir()
     held_out = documents[::_VALIDATION_SHARE]
     train = [document for i, document in enumerate(documents) if i % _VALIDATION_SHARE]
-    for name, part, dupe_factor in (
-        (pretraining.TRAIN_EXAMPLES, train, 20),
+    for name, part, dupes in (
+        (pretraining.TRAIN_EXAMPLES, train, dupe_factor),
         (pretraining.VALIDATION_EXAMPLES, held_out, 1),
     ):
         text = directory / f"{name}.txt"
         text.write_text("\n\n".join("\n".join(document) for document in part), encoding="utf-8")
-        pretraining.write_examples(text, directory / name, tokenizer, dupe_factor)
+        pretraining.write_examples(text, directory / name, tokenizer, dupes)
 
 
 def main(argv: Sequence[str]) -> None:
     """Writes what the flags ask for."""
     if len(argv) > 1:
         raise app.UsageError(f"There are only flags, no arguments; received: {argv[1:]}.")
-    make(
-        pathlib.Path(_OUTPUT_DIR.value).resolve(), [pretraining.RUNS[name] for name in _RUNS.value]
-    )
+    runs = [pretraining.RUNS[name] for name in _RUNS.value]
+    make(pathlib.Path(_OUTPUT_DIR.value).resolve(), runs, dupe_factor=20)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from tensorflow_text.tools.wordpiece_vocab import bert_vocab_from_dataset
 
 WORDPIECE_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SENTENCEPIECE_CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")  # Pieces 2, 3, 4.
+_CHARACTERS = string.ascii_lowercase + string.digits + string.punctuation
 
 
 def write_wordpiece(sentences: Sequence[str], path: pathlib.Path, max_size: int) -> int:
     """Writes an uncased WordPiece vocabulary, one piece a line.
 
-    The special tokens come first. Every ASCII character has a piece of its own.
+    The special tokens come first. Every printable ASCII character has a piece of its own.
 
     Args:
       sentences: The text to learn from.
@@ -28,9 +29,8 @@ def write_wordpiece(sentences: Sequence[str], path: pathlib.Path, max_size: int)
     Returns:
       The number of pieces.
     """
-    characters = " ".join(string.ascii_lowercase + string.digits + string.punctuation)
     pieces = bert_vocab_from_dataset.bert_vocab_from_dataset(
-        tf.data.Dataset.from_tensor_slices([*sentences, characters]).batch(1000),
+        tf.data.Dataset.from_tensor_slices([*sentences, " ".join(_CHARACTERS)]).batch(1000),
         vocab_size=max_size,
         reserved_tokens=list(WORDPIECE_SPECIAL_TOKENS),
         bert_tokenizer_params={"lower_case": True},
@@ -42,6 +42,8 @@ def write_wordpiece(sentences: Sequence[str], path: pathlib.Path, max_size: int)
 
 def write_sentencepiece(sentences: Sequence[str], path: pathlib.Path, size: int) -> None:
     """Writes a SentencePiece unigram model of lower-cased text.
+
+    Every printable ASCII character has a piece of its own.
 
     Args:
       sentences: The text to learn from.
@@ -61,6 +63,7 @@ def write_sentencepiece(sentences: Sequence[str], path: pathlib.Path, size: int)
         bos_id=-1,
         eos_id=-1,
         control_symbols=list(SENTENCEPIECE_CONTROL_SYMBOLS),
+        required_chars=_CHARACTERS,
         num_threads=1,
         minloglevel=1,
     )
