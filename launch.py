@@ -46,7 +46,7 @@ def _run_mode(root: str, configuration: config.Config) -> None:
         print(resolved.text(), end="")
     exported = resolved.run()
     if exported is not None:
-        resolved.record(f"{exported}.record")
+        resolved.record(f"{exported.rstrip('/')}.record")
 
 
 def main() -> None:

@@ -130,9 +130,12 @@ def help_text(usage: str, roots: Sequence[str], *, full: bool) -> str:
 def set_up_logging(verbosity: int | None) -> None:
     """Keeps TensorFlow's start-up messages out of the way, unless they are asked for.
 
+    Marks absl's global flags as parsed.
+
     Args:
       verbosity: absl's: 1 for all, 0 for information, -1 for warnings; None for our choice.
     """
+    flags.FLAGS.mark_as_parsed()  # Whatever is imported later finds its flags at their defaults.
     verbose = verbosity is not None and verbosity > 0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "2")
     level = logging.INFO if verbosity is None else logging.DEBUG if verbose else logging.WARNING

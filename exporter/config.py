@@ -202,10 +202,10 @@ def _import_modules(imports: Sequence[gin_parsing.Import]) -> list[errors.UserEr
             continue
         try:
             importlib.import_module(statement.module)
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:  # The latter: gin.tf, with TensorFlow 2.20.
             mistake = errors.UserError(
-                "What a gin file imports must be an installed module, or one in a folder that "
-                "PYTHONPATH names.",
+                "What a gin file imports must be a module that can be imported: installed, or in a "
+                "folder that PYTHONPATH names.",
                 example="PYTHONPATH=/path/to/your/folder python launch.py ...",
                 received=f"{statement.text} ({error})",
                 where=statement.where,

@@ -200,17 +200,6 @@ MISTAKES = [
         "  where:    run.gin:1\n",
     ),
     Mistake(
-        "misspelt size",
-        _gin("include 'configs/encoders/bert_base.gin'\nBertEncoderConfig.num_layer = 6\n"),
-        "error: The parameter must be one of BertEncoderConfig's: vocab_size, hidden_size, "
-        "num_layers, num_attention_heads, hidden_activation, intermediate_size, dropout_rate, "
-        "attention_dropout_rate, max_position_embeddings, type_vocab_size, initializer_range, "
-        "embedding_size, output_range, return_all_encoder_outputs, return_attention_scores, "
-        "return_word_embeddings, norm_first. Did you mean num_layers?\n"
-        "  received: BertEncoderConfig.num_layer = 6\n"
-        "  where:    run.gin:2\n",
-    ),
-    Mistake(
         "macro misspelt where it is used",
         _gin("VOCAB = 'v.txt'\ntokenizer.vocab_file = %VOACB\n"),
         "error: A macro that is used must be defined. Did you mean %VOCAB?\n"
@@ -241,8 +230,8 @@ MISTAKES = [
     Mistake(
         "import of what is not installed",
         _gin("import no_such_package\n"),
-        "error: What a gin file imports must be an installed module, or one in a folder that "
-        "PYTHONPATH names.\n"
+        "error: What a gin file imports must be a module that can be imported: installed, or "
+        "in a folder that PYTHONPATH names.\n"
         "  received: import no_such_package (No module named 'no_such_package')\n"
         "  where:    run.gin:1\n"
         "  example:  PYTHONPATH=/path/to/your/folder python launch.py ...\n",

@@ -10,10 +10,11 @@ import gin
 import pytest
 
 import launch
-from exporter import errors
+from exporter import errors, gin_files
 from tests.launch_mistakes import MISTAKES, Mistake, Place
 
 PROJECT = pathlib.Path(launch.__file__).parent
+FOUND_IN = str(gin_files.PROJECT_FOLDER)
 HEAVY = {"tensorflow", "tf_keras", "keras", "official", "tensorflow_text"}
 
 
@@ -42,7 +43,7 @@ def test_mistake_is_told_and_nothing_written(
     before = _snapshot(place.folder)
     status = launch.run(["launch.py", *arguments])
     captured = capsys.readouterr()
-    told = mistake.told.replace("{folder}", str(place.folder)).replace("{project}", str(PROJECT))
+    told = mistake.told.replace("{folder}", str(place.folder)).replace("{project}", FOUND_IN)
     assert captured.err == told
     assert captured.out == ""
     assert status == errors.EXIT_USER_ERROR
@@ -125,7 +126,7 @@ def test_bazel_run_takes_paths_relative_to_the_users_folder(tmp_path: pathlib.Pa
 
 MODES = """
 import os, signal, gin
-from exporter import errors
+from exporter import errors, gin_files
 from tests.launch_mistakes import MISTAKES, Mistake, Place
 
 @gin.configurable(module="launch_test_modes")
@@ -242,7 +243,7 @@ def test_a_run_file_and_an_encoder_file_compose(
     assert resolved.value("export.export_type") == "all"
     assert resolved.where("export.export_type") == "--export_type=all"
     assert resolved.where("BertEncoderConfig.num_layers") == (
-        f"{PROJECT}/configs/encoders/bert_tiny.gin:9"
+        f"{FOUND_IN}/configs/encoders/bert_tiny.gin:9"
     )
 
 
