@@ -57,6 +57,12 @@ class Architecture:
         return self.config.type
 
     @property
+    def max_seq_length(self) -> int | None:
+        """The longest sequence that the encoder takes; None for no limit (XLNet)."""
+        names = ("max_position_embeddings", "max_sequence_length")
+        return next((getattr(self.encoder, n) for n in names if hasattr(self.encoder, n)), None)
+
+    @property
     def encoder(self) -> Any:
         """The configuration dataclass of the encoder's type."""
         return self.config.get()

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import encoders, layer_sharing, saved_models
+from exporter import encoder_calls, encoders, layer_sharing, saved_models
 
 POSITIONS_NAME = "masked_lm_positions"
 
@@ -82,7 +82,7 @@ class EncoderModule(saved_models.Exportable):
     def trace(self) -> None:
         """Traces all permitted calls."""
         for training in (False, True):
-            specs = {name: _spec(name) for name in encoders.INPUT_NAMES}
+            specs = {name: _spec(name) for name in encoder_calls.INPUT_NAMES}
             self.__call__.get_concrete_function(specs, training=training)
             if self.encoder.masked_lm is not None:
                 specs[POSITIONS_NAME] = _spec(POSITIONS_NAME)
@@ -94,9 +94,9 @@ class EncoderModule(saved_models.Exportable):
         Inputs and outputs have the names that they have in the dicts; the list `encoder_outputs`
         becomes `encoder_outputs_0`, `encoder_outputs_1`, ...
         """
-        signatures = {"serving_default": _signature(self.__call__, encoders.INPUT_NAMES)}
+        signatures = {"serving_default": _signature(self.__call__, encoder_calls.INPUT_NAMES)}
         if self.encoder.masked_lm is not None:
-            names = (*encoders.INPUT_NAMES, POSITIONS_NAME)
+            names = (*encoder_calls.INPUT_NAMES, POSITIONS_NAME)
             signatures["mlm"] = _signature(self.mlm.__call__, names)
         return signatures
 
@@ -105,7 +105,7 @@ class EncoderModule(saved_models.Exportable):
         return self.encoder(inputs, training)
 
     def _call_mlm(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, Any]:
-        encoder_inputs = {name: inputs[name] for name in encoders.INPUT_NAMES}
+        encoder_inputs = {name: inputs[name] for name in encoder_calls.INPUT_NAMES}
         outputs = self.__call__(encoder_inputs, training=training)
         masked_lm = self.encoder.masked_lm
         assert masked_lm is not None  # Else there is no `.mlm`.

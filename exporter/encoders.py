@@ -14,9 +14,7 @@ from official.nlp.configs import encoders as tfnlp_encoders
 from official.nlp.modeling import layers as tfnlp_layers
 from tensorflow.python.ops import resource_variable_ops
 
-from exporter import encoder_configs, errors
-
-INPUT_NAMES = ("input_word_ids", "input_mask", "input_type_ids")
+from exporter import encoder_calls, encoder_configs, errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +22,7 @@ class Encoder:
     """An encoder as TF-NLP builds it, and what the exporter needs to know of it.
 
     Attributes:
-      network: The Keras model or layer. Called on a dict of int32 `[B, L]` tensors named as
-        `INPUT_NAMES` (B: batch size, L: sequence length) it returns a dict with `sequence_output`
-        `[B, L, D]`, `pooled_output` `[B, D]` and `encoder_outputs`, a list of `[B, L, D]` (D:
-        hidden size).
+      network: The Keras model or layer.
       masked_lm: The masked-language-model head, or None.
       architecture: What it was built from.
     """
@@ -48,19 +43,17 @@ class Encoder:
     @property
     def vocab_size(self) -> int:
         """The number of rows of the word embedding table."""
-        return self.network.get_embedding_table().shape[0]
+        return _embedding_table(self.network).shape[0]
 
     @property
     def type_vocab_size(self) -> int:
         """How many values `input_type_ids` may take."""
-        return self.architecture.encoder.type_vocab_size
+        return getattr(self.architecture.encoder, "type_vocab_size", 2)
 
     @property
-    def max_seq_length(self) -> int:
-        """The longest sequence that the encoder takes."""
-        config = self.architecture.encoder
-        names = ("max_position_embeddings", "max_sequence_length")
-        return next(getattr(config, name) for name in names if hasattr(config, name))
+    def max_seq_length(self) -> int | None:
+        """The longest sequence that the encoder takes; None for no limit."""
+        return self.architecture.max_seq_length
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -74,9 +67,19 @@ class Encoder:
         return _once(self.network.trainable_variables + head)
 
     def __call__(self, inputs: dict[str, tf.Tensor], training: bool) -> dict[str, Any]:
-        """Runs TF-NLP's encoder and adds `default`, the alias of `pooled_output`."""
-        outputs = self.network(inputs, training=training)
-        return dict(outputs, default=outputs["pooled_output"])
+        """Runs TF-NLP's encoder, with the interface that all types of encoders share.
+
+        Args:
+          inputs: int32 `[B, L]` each, by `encoder_calls.INPUT_NAMES` (B: batch size, L: sequence
+            length).
+          training: Whether dropout is active.
+
+        Returns:
+          `pooled_output` and its alias `default` `[B, D]`, `sequence_output` `[B, L, D]` and
+          `encoder_outputs`, a list of `[B, L, D]` (D: hidden size), and whatever else the network
+          returns.
+        """
+        return encoder_calls.call(self.network, self.architecture, inputs, training)
 
 
 def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Encoder:
@@ -110,15 +113,29 @@ def _build(
     architecture: encoder_configs.Architecture, with_mlm: bool
 ) -> tuple[tf_keras.layers.Layer, tfnlp_layers.MaskedLM | None]:
     network = tfnlp_encoders.build_encoder(architecture.config)
-    width = _outputs(network)["sequence_output"].shape[-1]
+    for module in network.submodules:
+        # Routers of sparse mixers count what they route, in variables that each call changes.
+        if hasattr(module, "_export_metrics"):
+            module._export_metrics = False
+    width = _outputs(network, architecture)["sequence_output"].shape[-1]
     return network, _build_masked_lm(network, architecture, width) if with_mlm else None
 
 
-def _outputs(network: tf_keras.layers.Layer) -> dict[str, Any]:
+def _outputs(
+    network: tf_keras.layers.Layer, architecture: encoder_configs.Architecture
+) -> dict[str, Any]:
     """Returns symbolic outputs. A network that is no functional model creates its variables."""
-    if isinstance(network.inputs, list):
-        return network.output
-    return network(network.inputs)
+    if hasattr(network, "inputs"):
+        functional = isinstance(network.inputs, list)
+        return network.output if functional else network(network.inputs)
+    inputs = {name: tf_keras.Input([None], dtype=tf.int32) for name in encoder_calls.INPUT_NAMES}
+    return encoder_calls.call(network, architecture, inputs, training=None)
+
+
+def _embedding_table(network: tf_keras.layers.Layer) -> tf.Variable:
+    if hasattr(network, "get_embedding_lookup_table"):  # XLNetBase
+        return network.get_embedding_lookup_table()
+    return network.get_embedding_table()
 
 
 def _build_masked_lm(
@@ -126,7 +143,7 @@ def _build_masked_lm(
 ) -> tfnlp_layers.MaskedLM:
     activation = architecture.mlm_activation
     masked_lm = tfnlp_layers.MaskedLM(
-        embedding_table=network.get_embedding_table(),
+        embedding_table=_embedding_table(network),
         activation=tf_utils.get_activation(activation) if activation else None,
         name="cls/predictions",
     )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from exporter import encoder_modules, encoders, errors, restorations
+from exporter import encoder_calls, encoder_modules, encoders, errors, restorations
 
 # The largest difference of float32 outputs, relative to the largest output above 1.
 LIMIT = 1e-5
@@ -111,7 +111,7 @@ def verify_encoder(
 def _batches(source: encoders.Encoder, level: str) -> Iterable[dict[str, tf.Tensor]]:
     """Yields random inputs: padded and full rows, several types, several lengths if asked."""
     random = np.random.default_rng(_SEED)
-    longest = source.max_seq_length
+    longest = source.max_seq_length or 64
     lengths = {min(16, longest)} if level == "quick" else {1, min(16, longest), longest}
     for length in sorted(lengths, reverse=True):
         ids = random.integers(0, source.vocab_size, [3, length])
@@ -120,7 +120,7 @@ def _batches(source: encoders.Encoder, level: str) -> Iterable[dict[str, tf.Tens
         arrays = (ids * mask, mask, types % source.type_vocab_size)
         yield {
             name: tf.constant(array, tf.int32)
-            for name, array in zip(encoders.INPUT_NAMES, arrays, strict=True)
+            for name, array in zip(encoder_calls.INPUT_NAMES, arrays, strict=True)
         }
 
 
