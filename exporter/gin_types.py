@@ -17,6 +17,8 @@ _NAMES = {
     int: "an integer",
     float: "a number",
     type(None): "None",
+    _CALLABLE: "a configurable",
+    collections.abc.Sequence: "a list",
 }
 
 
@@ -87,15 +89,20 @@ def _mistake(
     received = binding.text
     if isinstance(binding.value, gin_parsing.Macro):
         received += f" = {gin_macros.resolve(binding.value, macros)!r}"
-    default = entry.defaults.get(binding.parameter)
     options = _alternatives(kind)
-    examples = [_EXAMPLES[option] for option in options if option in _EXAMPLES]
-    if type(default) in options and default is not None:
-        examples.insert(0, default)
-    names = [_NAMES.get(option, getattr(option, "__name__", str(option))) for option in options]
+    names = [_NAMES.get(typing.get_origin(option) or option, str(option)) for option in options]
     return errors.UserError(
         f"{binding.name} must be {' or '.join(names)}.",
-        example=f"{binding.name} = {examples[0]!r}" if examples else None,
+        example=_example(binding, entry.defaults.get(binding.parameter), options),
         received=received,
         where=binding.where,
     )
+
+
+def _example(binding: gin_parsing.Binding, default: Any, options: tuple[Any, ...]) -> str | None:
+    if type(default) in options and default is not None:
+        return f"{binding.name} = {default!r}"
+    if callable(default):
+        return f"{binding.name} = @{default.__name__}"
+    examples = [_EXAMPLES[option] for option in options if option in _EXAMPLES]
+    return f"{binding.name} = {examples[0]!r}" if examples else None

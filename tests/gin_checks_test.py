@@ -144,7 +144,7 @@ def test_what_is_to_be_ignored_must_be_names() -> None:
     (mistake, _) = _mistakes(_PATH + "Mine.x = 1\nconfig.ignored_configurables = 'Mine'")
     assert mistake.startswith("There must be a configurable of this name.")
     _, mistake = _mistakes(_PATH + "Mine.x = 1\nconfig.ignored_configurables = 'Mine'")
-    assert mistake.startswith("config.ignored_configurables must be Sequence.")
+    assert mistake.startswith("config.ignored_configurables must be a list.")
 
 
 def test_known_names_are_never_ignored() -> None:

@@ -264,9 +264,10 @@ MISTAKES = [
     Mistake(
         "text in place of a configurable",
         _gin("export.pooler = 'identity_pooler'\n"),
-        "error: export.pooler must be Callable.\n"
+        "error: export.pooler must be a configurable.\n"
         "  received: export.pooler = 'identity_pooler'\n"
-        "  where:    run.gin:1\n",
+        "  where:    run.gin:1\n"
+        "  example:  export.pooler = @restored_pooler\n",
     ),
     Mistake(
         "what must be set is not",
