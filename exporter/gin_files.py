@@ -66,7 +66,7 @@ def is_remote(path: str) -> bool:
 
 
 def read(path: str, where: str) -> str:
-    """Returns the text of a gin file, its lines ended by "\\n".
+    """Returns the text of a gin file, its lines ended by line feeds.
 
     Raises:
       UserError: It is a folder, not readable or not UTF-8.

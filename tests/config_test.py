@@ -1,4 +1,5 @@
 import dataclasses
+import importlib
 import json
 import logging
 import pathlib
@@ -175,7 +176,7 @@ def test_the_root_may_import_what_registers_configurables(modes: pathlib.Path) -
 
 @gin.configurable
 def import_late() -> None:
-    import config_test_modes.late  # noqa: F401
+    importlib.import_module("config_test_modes.late")
 
 
 def test_record_holds_what_was_said_and_what_was_used(tmp_path: pathlib.Path) -> None:
