@@ -29,7 +29,7 @@ class Checkpoint:
     Attributes:
       prefix: The path without ".index".
       entries: The stored tensors by key.
-      graph: The graph of the objects that were saved.
+      graph: The graph of the objects that were saved; without nodes if it is a TF1 checkpoint.
     """
 
     prefix: str
@@ -39,11 +39,18 @@ class Checkpoint:
     @property
     def items(self) -> dict[str, int]:
         """The named objects given to `tf.train.Checkpoint(...)`, as node ids of the graph."""
-        return {child.local_name: child.node_id for child in self.graph.nodes[0].children}
+        return {} if self.is_tf1 else self.children(0)
+
+    @property
+    def is_tf1(self) -> bool:
+        """Whether it holds values by name, without objects."""
+        return not self.graph.nodes
 
     @property
     def has_masked_lm(self) -> bool:
         """Whether it holds a masked-language-model head."""
+        if self.is_tf1:
+            return any(name.startswith("cls/predictions/") for name in self.entries)
         holders = [0, *(self.items[name] for name in ("pretrainer", "model") if name in self.items)]
         return any("masked_lm" in self.children(holder) for holder in holders)
 
@@ -98,12 +105,14 @@ def read(prefix: str, *, setting: str = SETTING) -> Checkpoint:
             setting=setting,
         ) from None
     if _OBJECT_GRAPH_KEY not in entries:
-        raise errors.UserError(
-            "The checkpoint must be object-based (TF2); this one has names only (TF1).",
-            example="convert it with official/nlp/tools/tf2_bert_encoder_checkpoint_converter.py",
-            received=prefix,
-            setting=setting,
-        )
+        if not any(name.startswith("bert/") for name in entries):
+            raise errors.UserError(
+                "A checkpoint must be object-based (TF2), or an original BERT's or ALBERT's (TF1), "
+                "whose names start with bert/.",
+                received=f"{prefix} with {', '.join(sorted(entries)[:3])}, ...",
+                setting=setting,
+            )
+        return Checkpoint(prefix, entries, trackable_object_graph_pb2.TrackableObjectGraph())
     serialized = tf.train.load_checkpoint(prefix).get_tensor(_OBJECT_GRAPH_KEY)
     graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(serialized)
     return Checkpoint(prefix, entries, graph)

@@ -136,8 +136,24 @@ def _from_bert_json(path: str) -> Architecture:
         )
     # Released files hold more keys ("directionality", "pooler_type", ...) that BERT never reads.
     values = {ours: content[key] for key, ours in _BERT_JSON_KEYS.items() if key in content}
-    config = encoder_config({"type": "bert", "bert": values}, path, setting=setting)
+    encoder_type = "bert"
+    if "num_hidden_groups" in content:
+        encoder_type = "albert"
+        values["embedding_width"] = values.pop("embedding_size", None)
+        _check_one_group(content, path, setting)
+    config = encoder_config({"type": encoder_type, encoder_type: values}, path, setting=setting)
     return Architecture(config, _own_activation(config), path)
+
+
+def _check_one_group(content: Mapping[str, Any], path: str, setting: str) -> None:
+    for key in ("num_hidden_groups", "inner_group_num"):
+        if content.get(key, 1) != 1:
+            raise errors.UserError(
+                "TF-NLP's ALBERT has one group of one layer, as all released ones have.",
+                example=f'"{key}": 1',
+                received=f'"{key}": {content[key]} in {path}',
+                setting=setting,
+            )
 
 
 def _from_gin(encoder: settings.EncoderSettings) -> Architecture:

@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import checkpoints, encoders, errors, poolers, tensor_bundles
+from exporter import checkpoints, encoders, errors, poolers, tensor_bundles, tf1_checkpoints
 
 _VALUE_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -25,6 +25,10 @@ _IGNORED = (
     (r".*/\.OPTIMIZER_SLOT/", "optimizer slot"),
     (r"(.*/)?_?optimizer/", "optimizer state"),
     (r"(save_counter|global_step|iterations)/", "step counter"),
+    (r".*/adam_[mv]$", "optimizer slot"),
+    (r"(global_step|.*beta[12]_power)$", "step counter"),
+    (r"cls/seq_relationship/", "classification head, not exported"),
+    (r"cls/predictions/", "masked-language-model head, not exported"),
     (r".*/\.ATTRIBUTES/OBJECT_CONFIG_JSON$", "Keras configuration"),
     (r"(model/|pretrainer/)?masked_lm/", "masked-language-model head, not exported"),
     (r"(model/|pretrainer/)?classification_heads/", "classification head, not exported"),
@@ -91,10 +95,15 @@ def restoration(
       UserError: A variable has no value, or one of another shape or dtype, or the checkpoint has
         values that nothing accounts for.
     """
-    kind, objects = _objects(checkpoint, encoder, setting)
     keys: dict[Any, str] = {}
-    for name, trackable in objects.items():
-        keys.update(checkpoints.match(checkpoint, trackable, checkpoint.items[name]))
+    if checkpoint.is_tf1:
+        kind, objects = "TF1", {}
+        keys = tf1_checkpoints.match(checkpoint, encoder)
+        checkpoint = tf1_checkpoints.with_heads(checkpoint, keys)
+    else:
+        kind, objects = _objects(checkpoint, encoder, setting)
+        for name, trackable in objects.items():
+            keys.update(checkpoints.match(checkpoint, trackable, checkpoint.items[name]))
     reinitialized, pooler_key = _pooler_keys(checkpoint, encoder, pooler)
     own = {keys[ref] for ref in reinitialized if ref in keys}
     keys = {ref: key for ref, key in keys.items() if ref not in reinitialized} | pooler_key
@@ -140,7 +149,10 @@ def restore(restoration: Restoration, encoder: encoders.Encoder) -> None:
       encoder: The encoder for which that was found.
     """
     prefix, pooler = restoration.checkpoint.prefix, restoration.pooler
-    tf.train.Checkpoint(**restoration.objects).read(prefix).expect_partial()
+    if restoration.checkpoint.is_tf1:
+        tf1_checkpoints.restore(prefix, restoration.keys)
+    else:
+        tf.train.Checkpoint(**restoration.objects).read(prefix).expect_partial()
     layer = encoder.pooler_layer
     if pooler.checkpoint_item is not None:
         tf.train.Checkpoint(**{pooler.checkpoint_item: layer}).read(prefix).expect_partial()
@@ -209,6 +221,13 @@ def _pooler_keys(
     reinitialized = {variable.ref() for variable in layer.variables}
     if pooler.checkpoint_item is None:
         return reinitialized, {}
+    if checkpoint.is_tf1:
+        raise errors.UserError(
+            "The pooler is part of a TF1 checkpoint's encoder; there is no other to copy.",
+            example="leave --copy_pooler_dense_to_encoder unset",
+            received=f"{checkpoint.prefix} (TF1)",
+            setting="export.pooler",
+        )
     node_id = checkpoint.items.get(pooler.checkpoint_item)
     if node_id is None:
         raise errors.UserError(

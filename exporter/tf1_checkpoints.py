@@ -1,0 +1,96 @@
+"""Original BERT and ALBERT checkpoints of TF1: values by name, without a graph of objects.
+
+The names and what they are called in TF2 are those of TF-NLP's own converters
+(`official/nlp/tools/tf1_bert_checkpoint_converter_lib.py`, ALBERT's beside it). The values are
+taken as they are: where TF2 splits a dimension into heads, the bytes stay the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from exporter import checkpoints, encoders, errors
+
+_SPLIT_INTO_HEADS = re.compile(r".*/self_attention/(query|key|value|attention_output)/\w+")
+
+
+def match(checkpoint: checkpoints.Checkpoint, encoder: encoders.Encoder) -> dict[Any, str]:
+    """Finds the variables' names in a TF1 checkpoint.
+
+    Args:
+      checkpoint: The checkpoint.
+      encoder: The encoder, with the head if that is to be exported.
+
+    Returns:
+      The names of the stored values, by the variables' references.
+
+    Raises:
+      UserError: The encoder is neither a BERT nor an ALBERT.
+    """
+    names = {}
+    for name in checkpoint.entries:
+        keras_name = name
+        for old, new in _replacements(encoder.architecture.type):
+            keras_name = keras_name.replace(old, new)
+        names[keras_name.removeprefix("bert/")] = name
+    variables = {variable.name.removesuffix(":0"): variable for variable in encoder.variables}
+    return {variables[name].ref(): names[name] for name in variables if name in names}
+
+
+def with_heads(checkpoint: checkpoints.Checkpoint, keys: dict[Any, str]) -> checkpoints.Checkpoint:
+    """Returns the checkpoint with the shapes that TF2 gives to the values of attention layers.
+
+    Args:
+      checkpoint: The checkpoint.
+      keys: The names of the stored values, by the variables' references.
+    """
+    entries = dict(checkpoint.entries)
+    for reference, key in keys.items():
+        variable = reference.deref()
+        shape = tuple(variable.shape)
+        if _SPLIT_INTO_HEADS.match(variable.name) and _merged(shape, entries[key].shape):
+            entries[key] = dataclasses.replace(entries[key], shape=shape)
+    return dataclasses.replace(checkpoint, entries=entries)
+
+
+def _merged(split: Sequence[int], whole: Sequence[int]) -> bool:
+    """Whether the shapes differ only by two neighbouring dimensions that are one in `whole`."""
+    return any(
+        (*split[:i], split[i] * split[i + 1], *split[i + 2 :]) == tuple(whole)
+        for i in range(len(split) - 1)
+    )
+
+
+def _replacements(encoder_type: str) -> Sequence[tuple[str, str]]:
+    if encoder_type == "bert":
+        from official.nlp.tools import tf1_bert_checkpoint_converter_lib
+
+        return tf1_bert_checkpoint_converter_lib.BERT_V2_NAME_REPLACEMENTS
+    if encoder_type == "albert":
+        from official.nlp.tools import tf2_albert_encoder_checkpoint_converter
+
+        return tf2_albert_encoder_checkpoint_converter.ALBERT_NAME_REPLACEMENTS
+    raise errors.UserError(
+        "A TF1 checkpoint is that of a BERT or an ALBERT.",
+        example="type: bert",
+        received=f"an encoder of type {encoder_type!r}",
+        setting="encoder.encoder_config_file",
+    )
+
+
+def restore(prefix: str, keys: dict[Any, str]) -> None:
+    """Gives the variables their values in memory.
+
+    Args:
+      prefix: The checkpoint's path without ".index".
+      keys: The names of the stored values, by the variables' references.
+    """
+    reader = tf.train.load_checkpoint(prefix)
+    for reference, key in keys.items():
+        variable = reference.deref()
+        variable.assign(reader.get_tensor(key).reshape(variable.shape))
