@@ -137,7 +137,7 @@ def set_up_logging(verbosity: int | None) -> None:
     """
     flags.FLAGS.mark_as_parsed()  # Whatever is imported later finds its flags at their defaults.
     verbose = verbosity is not None and verbosity > 0
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     level = logging.INFO if verbosity is None else logging.DEBUG if verbose else logging.WARNING
     logging.getLogger("exporter").setLevel(logging.INFO if verbosity == 0 else level)
 
@@ -152,6 +152,7 @@ def reporting() -> Iterator[Outcome]:
     logger = logging.getLogger("exporter")
     handler = logging.StreamHandler(sys.stderr)
     logger.addHandler(handler)
+    logger.propagate = False  # Libraries that are imported later give the root logger handlers.
     try:
         yield outcome
     except KeyboardInterrupt:
@@ -165,6 +166,7 @@ def reporting() -> Iterator[Outcome]:
         outcome.status = errors.EXIT_VERIFICATION_FAILED
     finally:
         logger.removeHandler(handler)
+        logger.propagate = True
 
 
 def _tell(error: Exception) -> None:

@@ -43,7 +43,7 @@ def call(
     """
     if architecture.type == "xlnet":
         outputs = _call_xlnet(network, inputs, training)
-    elif architecture.type in _ONE_LENGTH:
+    elif architecture.type in _ONE_LENGTH and architecture.max_seq_length is not None:
         outputs = _call_padded(network, inputs, training, architecture.max_seq_length)
     else:
         outputs = network(inputs, training=training)

@@ -14,7 +14,7 @@ import gin
 from exporter import errors, poolers, progress, settings
 
 if TYPE_CHECKING:
-    from exporter import checkpoints, encoder_configs, tokenizers, verification
+    from exporter import checkpoints, encoder_configs, reports
 
 EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing", "all")
 VERIFY_LEVELS = ("off", "quick", "full")
@@ -90,7 +90,7 @@ def export(
     if show:
         from exporter import showcase
 
-        print(showcase.show(target))
+        print(showcase.show(export_path))
     return target
 
 
@@ -123,7 +123,7 @@ class _Plan:
     """What is to be done, all files found and read as far as they say what to build."""
 
     choices: _Choices
-    tokenizer: tokenizers.Tokenizer
+    lower_case: bool
     source: _Source | None
 
 
@@ -202,8 +202,13 @@ def _plan(choices: _Choices) -> _Plan:
     """Finds and reads the files."""
     from exporter import tokenizers
 
+    files = choices.tokenizer
+    lower_case = tokenizers.infer_do_lower_case(
+        files.do_lower_case, files.vocab_file, files.sp_model_file
+    )
+    tokenizers.check_file(files.vocab_file, files.sp_model_file)
     source = _source(choices) if choices.export_type in _WITH_ENCODER else None
-    return _Plan(choices, tokenizers.make_tokenizer(choices.tokenizer), source)
+    return _Plan(choices, lower_case, source)
 
 
 def _source(choices: _Choices) -> _Source:
@@ -218,7 +223,7 @@ def _source(choices: _Choices) -> _Source:
     return _Source(architecture, checkpoint, with_mlm)
 
 
-def _write(plan: _Plan, staging: str) -> list[verification.Report]:
+def _write(plan: _Plan, staging: str) -> list[reports.Report]:
     """Writes and verifies each SavedModel of the export."""
     several = plan.choices.export_type == "all"
     reports = []
@@ -234,7 +239,7 @@ def _write(plan: _Plan, staging: str) -> list[verification.Report]:
     return made
 
 
-def _write_encoder(plan: _Plan, source: _Source, path: str) -> verification.Report | None:
+def _write_encoder(plan: _Plan, source: _Source, path: str) -> reports.Report | None:
     from exporter import encoder_modules, encoders, restorations, saved_models, verification
 
     with progress.step("building the encoder"):
@@ -250,7 +255,7 @@ def _write_encoder(plan: _Plan, source: _Source, path: str) -> verification.Repo
         encoder,
         vocab_file=plan.choices.tokenizer.vocab_file,
         sp_model_file=plan.choices.tokenizer.sp_model_file,
-        do_lower_case=plan.tokenizer.lower_case,
+        do_lower_case=plan.lower_case,
     )
     with progress.step("writing the encoder"):
         saved_models.write(module, path, restoration=restoration)
@@ -260,21 +265,43 @@ def _write_encoder(plan: _Plan, source: _Source, path: str) -> verification.Repo
         return verification.verify_encoder(path, module, restoration, level=plan.choices.verify)
 
 
-def _write_preprocessing(plan: _Plan, path: str) -> verification.Report | None:
-    from exporter import preprocessing, saved_models, verification
+def _write_preprocessing(plan: _Plan, path: str) -> reports.Report | None:
+    from exporter import preprocessing, saved_models, tokenizers, verification
 
-    choices = plan.choices.preprocessing
-    module = preprocessing.make_preprocessing(
-        plan.tokenizer,
-        default_seq_length=choices.default_seq_length or _DEFAULT_SEQ_LENGTH,
-        tokenize_with_offsets=choices.tokenize_with_offsets,
-        disable_assert=choices.disable_assert,
-    )
+    files, choices = plan.choices.tokenizer, plan.choices.preprocessing
+    seq_length = choices.default_seq_length or _DEFAULT_SEQ_LENGTH
+    with progress.step("reading the vocabulary"):
+        tokenizer = tokenizers.make(
+            vocab_file=files.vocab_file,
+            sp_model_file=files.sp_model_file,
+            do_lower_case=plan.lower_case,
+        )
+        module = preprocessing.Preprocessing(
+            tokenizer,
+            default_seq_length=seq_length,
+            tokenize_with_offsets=choices.tokenize_with_offsets,
+        )
     with progress.step("writing the preprocessing"):
         saved_models.write(module, path)
+    if choices.disable_assert:
+        _require_no_assert(path)
     if plan.choices.verify == "off":
         return None
     with progress.step("verifying the preprocessing"):
         return verification.verify_preprocessing(
-            path, module, disable_assert=choices.disable_assert
+            path,
+            vocab_file=files.vocab_file,
+            sp_model_file=files.sp_model_file,
+            lower_case=plan.lower_case,
+            seq_length=seq_length,
+        )
+
+
+def _require_no_assert(path: str) -> None:
+    from exporter import saved_models
+
+    count = saved_models.ops(path)["Assert"]
+    if count:
+        raise errors.VerificationError(
+            f"preprocessing: {count} Assert ops, though preprocessing.disable_assert is set"
         )

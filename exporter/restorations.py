@@ -95,9 +95,10 @@ def restoration(
       UserError: A variable has no value, or one of another shape or dtype, or the checkpoint has
         values that nothing accounts for.
     """
+    kind = "TF1"
     keys: dict[Any, str] = {}
+    objects: dict[str, Any] = {}
     if checkpoint.is_tf1:
-        kind, objects = "TF1", {}
         keys = tf1_checkpoints.match(checkpoint, encoder)
         checkpoint = tf1_checkpoints.with_heads(checkpoint, keys)
     else:

@@ -61,8 +61,8 @@ def _describe(path: str, model: Any) -> Iterator[str]:
         yield f"  {len(model.variables)} variables, {count:,} values"
     for name, signature in model.signatures.items():
         inputs = signature.structured_input_signature[1]
-        yield f"  {name}: " + ", ".join(f"{n} {_shape(spec)}" for n, spec in inputs.items())
-        for output, spec in signature.structured_outputs.items():
+        yield f"  {name}: " + ", ".join(f"{n} {_shape(inputs[n])}" for n in sorted(inputs))
+        for output, spec in sorted(signature.structured_outputs.items()):
             yield f"    -> {output} {_shape(spec)}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -83,7 +83,7 @@ def _replacements(encoder_type: str) -> Sequence[tuple[str, str]]:
     )
 
 
-def restore(prefix: str, keys: dict[Any, str]) -> None:
+def restore(prefix: str, keys: Mapping[Any, str]) -> None:
     """Gives the variables their values in memory.
 
     Args:

@@ -7,74 +7,18 @@ files, sharing traces) is used on the source's side.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from official.nlp.modeling import layers as tfnlp_layers
 
-from exporter import encoder_calls, encoder_modules, encoders, errors, restorations
+from exporter import encoder_calls, encoder_modules, encoders, reports, restorations
 
 # The largest difference of float32 outputs, relative to the largest output above 1.
 LIMIT = 1e-5
 _SEED = 20201012
-
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """One comparison or property, and what was found.
-
-    Attributes:
-      name: What was checked.
-      passed: Whether it holds.
-      found: The largest difference and where, or what was found instead.
-    """
-
-    name: str
-    passed: bool
-    found: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What was checked of one SavedModel.
-
-    Attributes:
-      subject: Which SavedModel of the export.
-      checks: The checks in the order in which they were made.
-    """
-
-    subject: str
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check passed."""
-        return all(check.passed for check in self.checks)
-
-    def text(self) -> str:
-        """The report as lines of text."""
-        rows = [
-            f"  {'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.found}"
-            for check in self.checks
-        ]
-        return "\n".join([f"{self.subject}:", *rows])
-
-    def require(self) -> None:
-        """Raises if a check failed.
-
-        Raises:
-          VerificationError: With the report as its message.
-        """
-        if not self.passed:
-            raise errors.VerificationError(self.text())
-
-
-def to_json(reports: Iterable[Report]) -> str:
-    """Returns reports as JSON."""
-    return json.dumps([dataclasses.asdict(report) for report in reports], indent=2) + "\n"
 
 
 def verify_encoder(
@@ -83,7 +27,7 @@ def verify_encoder(
     restoration: restorations.Restoration,
     *,
     level: str,
-) -> Report:
+) -> reports.Report:
     """Compares an encoder's SavedModel with its source.
 
     Args:
@@ -105,7 +49,71 @@ def verify_encoder(
     if level == "full":
         inputs = next(iter(_batches(source, level)))
         checks += [_same_gradients(source, loaded, inputs), _dropout(source, loaded, inputs)]
-    return Report("encoder", tuple(checks))
+    return reports.Report("encoder", tuple(checks))
+
+
+# Enough to tell casing, accents, splitting and truncation apart; not a proof of equality.
+_TEXTS = (
+    "The quick brown fox didn't jump over 12,345 lazy dogs - or did it?",
+    "",
+    "Caf\u00e9 na\u00efve \u00dcber STRASSE stra\u00dfe",
+    "unaffable hypercharacterization \U0001f600!",
+    "\u4f60\u597d\uff0c\u4e16\u754c \u0441\u043b\u043e\u0432\u043e",
+    "Many words " * 200,
+)
+
+
+def verify_preprocessing(
+    path: str,
+    *,
+    vocab_file: str | None,
+    sp_model_file: str | None,
+    lower_case: bool,
+    seq_length: int,
+) -> reports.Report:
+    """Compares a preprocessing SavedModel with TF-NLP's preprocessing in Python code.
+
+    Args:
+      path: The SavedModel.
+      vocab_file: The WordPiece vocabulary that it was made from, or None.
+      sp_model_file: The SentencePiece model that it was made from, or None.
+      lower_case: Whether text is lower-cased.
+      seq_length: The default sequence length.
+
+    Returns:
+      The report; the caller decides what a failure means.
+    """
+    if vocab_file:
+        tokenizer = tfnlp_layers.BertTokenizer(vocab_file=vocab_file, lower_case=lower_case)
+    else:
+        tokenizer = tfnlp_layers.SentencepieceTokenizer(
+            model_file_path=sp_model_file, lower_case=lower_case, strip_diacritics=True
+        )
+    special_tokens = tokenizer.get_special_tokens_dict()
+    pack = tfnlp_layers.BertPackInputs(seq_length, special_tokens_dict=special_tokens)
+    loaded = tf.saved_model.load(path)
+    text = tf.constant(_TEXTS)
+    tokens, got_tokens = tokenizer(text), loaded.tokenize(text)
+    pairs = [tokens, tokens[::-1]], [got_tokens, got_tokens[::-1]]
+    got_special_tokens = {
+        name: int(value) for name, value in loaded.tokenize.get_special_tokens_dict().items()
+    }
+    return reports.Report(
+        "preprocessing",
+        (
+            reports.Check(
+                "special tokens", got_special_tokens == special_tokens, str(got_special_tokens)
+            ),
+            _same_tokens("tokens", tokens, got_tokens),
+            _compare("packed inputs", pack(tokens), loaded(text)),
+            _compare("packed pairs", pack(pairs[0]), loaded.bert_pack_inputs(pairs[1])),
+        ),
+    )
+
+
+def _same_tokens(name: str, expected: tf.RaggedTensor, got: tf.RaggedTensor) -> reports.Check:
+    same = expected.to_list() == got.to_list()
+    return reports.Check(name, same, f"{got.flat_values.shape[0]} in {len(_TEXTS)} texts")
 
 
 def _batches(source: encoders.Encoder, level: str) -> Iterable[dict[str, tf.Tensor]]:
@@ -124,7 +132,7 @@ def _batches(source: encoders.Encoder, level: str) -> Iterable[dict[str, tf.Tens
         }
 
 
-def _same_variables(module: encoder_modules.EncoderModule, loaded: Any) -> Check:
+def _same_variables(module: encoder_modules.EncoderModule, loaded: Any) -> reports.Check:
     def shapes(variables: Iterable[tf.Variable]) -> list[tuple[int, ...]]:
         return [tuple(variable.shape) for variable in variables]
 
@@ -132,12 +140,14 @@ def _same_variables(module: encoder_modules.EncoderModule, loaded: Any) -> Check
         shapes(getattr(module, name)) == shapes(getattr(loaded, name))
         for name in ("variables", "trainable_variables")
     )
-    return Check("variables in the source's order", same, f"{len(loaded.variables)} variables")
+    return reports.Check(
+        "variables in the source's order", same, f"{len(loaded.variables)} variables"
+    )
 
 
 def _same_outputs(
     source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
-) -> list[Check]:
+) -> list[reports.Check]:
     length = inputs["input_word_ids"].shape[1]
     expected = source(inputs, training=False)
     checks = [
@@ -154,7 +164,9 @@ def _same_outputs(
     return checks
 
 
-def _same_gradients(source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]) -> Check:
+def _same_gradients(
+    source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
+) -> reports.Check:
     def gradients(call: Any, variables: list[tf.Variable]) -> dict[str, tf.Tensor | None]:
         with tf.GradientTape() as tape:
             outputs = call(inputs, training=False)
@@ -174,19 +186,19 @@ def _same_gradients(source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.
     )
 
 
-def _dropout(source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]) -> Check:
+def _dropout(source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]) -> reports.Check:
     def varies(call: Any) -> bool:
         first, second = (call(inputs, training=True)["sequence_output"] for _ in range(2))
         return bool(tf.reduce_any(first != second))
 
     expected, got = varies(source), varies(loaded)
-    return Check("dropout in training", expected == got, "active" if got else "inactive")
+    return reports.Check("dropout in training", expected == got, "active" if got else "inactive")
 
 
-def _compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> Check:
+def _compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> reports.Check:
     """Compares nested outputs by name."""
     if set(expected) != set(got):
-        return Check(name, False, f"{sorted(got)} instead of {sorted(expected)}")
+        return reports.Check(name, False, f"{sorted(got)} instead of {sorted(expected)}")
     largest, where = 0.0, "all equal"
     for key in sorted(expected):
         for ours, theirs in zip(
@@ -195,7 +207,7 @@ def _compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> 
             difference = _difference(ours, theirs)
             if difference > largest or np.isnan(difference):
                 largest, where = difference, f"largest difference {difference:.1e} in {key}"
-    return Check(name, largest <= LIMIT, where)
+    return reports.Check(name, largest <= LIMIT, where)
 
 
 def _difference(expected: tf.Tensor | None, got: tf.Tensor | None) -> float:

@@ -1,0 +1,167 @@
+"""The object that becomes the preprocessing SavedModel: text in, an encoder's inputs out.
+
+It implements the "preprocessor" of the Common SavedModel APIs for text
+(tensorflow.org/hub/common_saved_model_apis/text).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from exporter import errors, packing, saved_models, tokenizers
+
+# For bert_pack_inputs, in the SavedModel. In Python code there is no limit.
+MAX_SEGMENTS = 2
+# [CLS], a token, [SEP].
+_MIN_SEQ_LENGTH = 3
+
+_TEXT = tf.TensorSpec([None], tf.string, name="text")
+_SENTENCES = tf.TensorSpec([None], tf.string, name="sentences")
+_SEQ_LENGTH = tf.TensorSpec([], tf.int32, name="seq_length")
+_TRAINING = tf.TensorSpec([], tf.bool, name="training")
+
+
+class Preprocessing(saved_models.Exportable):
+    """The root object of a preprocessing SavedModel.
+
+    Called as `preprocess(text, seq_length=..., training=False)` on strings `[B]`, it returns a dict
+    of int32 tensors `[B, L]`: `input_word_ids`, `input_mask` and `input_type_ids` (B: batch size,
+    L: sequence length). `seq_length` is a Python integer or an int32 scalar; `training` changes
+    nothing. Batch size and sequence length are static where they are given statically.
+
+    Attributes:
+      tokenize: Called on strings `[B]`, it returns ids, int32 `[B, (words), (pieces)]`, or
+        `[B, (pieces)]` for a tokenizer that does not tell words apart. Its attribute
+        `get_special_tokens_dict`, called without arguments, returns a dict of int32 scalars:
+        `vocab_size`, `padding_id`, `start_of_sequence_id`, `end_of_segment_id` and, if there is
+        one, `mask_id`.
+      tokenize_with_offsets: If wanted: called on strings `[B]`, it returns a list of the ids and
+        of where in the string the pieces start and end, in bytes, int64 of the same shape. It has
+        `get_special_tokens_dict` as well.
+      bert_pack_inputs: Called as `bert_pack_inputs([segment, ...], seq_length=...)` on one or two
+        tensors as `tokenize` returns them, trimmed or not, with or without the dimension of words,
+        it returns what the root object returns.
+      vocab_file: The WordPiece vocabulary as an asset.
+    """
+
+    def __init__(
+        self,
+        tokenizer: tokenizers.Tokenizer,
+        *,
+        default_seq_length: int = 128,
+        tokenize_with_offsets: bool = False,
+        truncate: packing.Truncation = packing.equal_size,
+    ) -> None:
+        """Puts a tokenizer and packing together. Nothing is traced yet.
+
+        Args:
+          tokenizer: The tokenizer.
+          default_seq_length: The length of the packed sequences where the caller gives none.
+          tokenize_with_offsets: Whether there is `.tokenize_with_offsets`.
+          truncate: Which tokens are dropped where there are too many.
+
+        Raises:
+          UserError: `default_seq_length` leaves no room for a token.
+        """
+        super().__init__()
+        if default_seq_length < _MIN_SEQ_LENGTH:
+            raise errors.UserError(
+                f"default_seq_length must be at least {_MIN_SEQ_LENGTH}, for a token and the two "
+                "special tokens around it.",
+                received=str(default_seq_length),
+                example="128",
+                setting="preprocessing.default_seq_length",
+            )
+        self._default_seq_length = default_seq_length
+        ids = packing.PackingIds.from_special_tokens(tokenizer.special_tokens)
+        if tokenizer.vocab_file is not None:
+            self.vocab_file = tokenizer.vocab_file
+
+        # Functions of their own, so that what calls them does not trace them again.
+        tokens = tf.function(tokenizer.tokenize, autograph=False)
+
+        @tf.function(autograph=False)
+        def pack_flat(
+            segments: list[tf.RaggedTensor], seq_length: int | tf.Tensor
+        ) -> dict[str, tf.Tensor]:
+            return packing.pack(segments, seq_length, ids, truncate)
+
+        def pack(
+            inputs: list[tf.RaggedTensor], seq_length: int | tf.Tensor = default_seq_length
+        ) -> dict[str, tf.Tensor]:
+            return pack_flat([packing.flatten(segment) for segment in inputs], seq_length)
+
+        def preprocess(
+            text: tf.Tensor,
+            seq_length: int | tf.Tensor = default_seq_length,
+            training: bool | tf.Tensor = False,
+        ) -> dict[str, tf.Tensor]:
+            del training
+            return pack([tokens(tf.convert_to_tensor(text))], seq_length)
+
+        self.__call__ = tf.function(preprocess, autograph=False)
+        self.tokenize = _Tokenization(tokenizer, tokens)
+        if tokenize_with_offsets:
+            self.tokenize_with_offsets = _Tokenization(
+                tokenizer, lambda text: list(tokenizer.tokenize_with_offsets(text))
+            )
+        self.bert_pack_inputs = tf.train.Checkpoint()
+        self.bert_pack_inputs.__call__ = tf.function(pack, autograph=False)
+
+    def trace(self) -> None:
+        """Traces the calls to be saved."""
+        seq_lengths = (self._default_seq_length, _SEQ_LENGTH)
+        for seq_length in seq_lengths:
+            self.__call__.get_concrete_function(_TEXT, seq_length=seq_length, training=_TRAINING)
+        self.tokenize.trace()
+        if hasattr(self, "tokenize_with_offsets"):
+            self.tokenize_with_offsets.trace()
+        for num_segments in range(1, MAX_SEGMENTS + 1):
+            for ragged_rank in (1, 2):
+                tokens = tf.RaggedTensorSpec([None] * (ragged_rank + 1), tf.int32)
+                for seq_length in seq_lengths:
+                    self.bert_pack_inputs.__call__.get_concrete_function(
+                        [tokens] * num_segments, seq_length=seq_length
+                    )
+
+    def signatures(self) -> dict[str, Callable[..., Any]]:
+        """Returns the signatures, for users that cannot call objects.
+
+        `serving_default` takes `sentences`, strings `[B]`, and returns what the root object does.
+        """
+
+        @tf.function(autograph=False, input_signature=[_SENTENCES])
+        def serving_default(sentences: tf.Tensor) -> dict[str, tf.Tensor]:
+            return self.__call__(sentences)
+
+        return {"serving_default": serving_default}
+
+
+class _Tokenization(tf.train.Checkpoint):
+    """A callable part of the root object. It keeps alive what it needs if the root is dropped."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self._tokenizer = tokenizer
+        special_tokens = tokenizer.special_tokens
+
+        def tokenize(text: tf.Tensor, training: bool | tf.Tensor = False) -> Any:
+            del training
+            return function(tf.convert_to_tensor(text))
+
+        def get_special_tokens_dict() -> dict[str, tf.Tensor]:
+            return {name: tf.constant(i, tf.int32) for name, i in special_tokens.items()}
+
+        self.__call__ = tf.function(tokenize, autograph=False)
+        self.get_special_tokens_dict = tf.train.Checkpoint()
+        self.get_special_tokens_dict.__call__ = tf.function(
+            get_special_tokens_dict, autograph=False, input_signature=[]
+        )
+
+    def trace(self) -> None:
+        """Traces the calls to be saved."""
+        self.__call__.get_concrete_function(_TEXT, training=_TRAINING)
+        self.get_special_tokens_dict.__call__.get_concrete_function()
