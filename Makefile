@@ -75,11 +75,13 @@ $(INSTALLED): requirements.lock
 	awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements.lock > $(VENV)/uv.lock
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps \
 	    --require-hashes -r $(VENV)/uv.lock \
-	    && $(VENV)/bin/uv pip sync --no-config --python $(VENV_PYTHON) --require-hashes requirements.lock \
-	    || $(VENV_PYTHON) -m pip install --disable-pip-version-check --no-deps \
+	    && $(VENV)/bin/uv pip sync --no-config --python $(VENV_PYTHON) \
+	    --require-hashes requirements.lock \
+	    || $(VENV_PYTHON) -m pip install --disable-pip-version-check --no-compile --no-deps \
 	    --require-hashes -r requirements.lock
 	TF_USE_LEGACY_KERAS=1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV_PYTHON) -c \
-	    'import hypothesis, pytest, tensorflow_hub, tensorflow_text, official.nlp.configs.encoders'
+	    'import hypothesis, keras, pytest, tensorflow_hub, tensorflow_text; \
+	    import official.nlp.configs.encoders'
 	touch $@
 
 # The environment of the exporter under one more layer, never a second copy of TensorFlow.

@@ -68,9 +68,10 @@ def results(events: Iterable[dict[str, Any]]) -> Iterator[Counts]:
                 yield Counts(passed=int(passed), failed=int(not passed))
         elif "configured" in event:
             kinds[event["id"]["targetConfigured"]["label"]] = event["configured"]["targetKind"]
-        elif "targetCompleted" in event["id"] and not event.get("completed", {}).get("success"):
-            # It, or what it depends on, could not be built.
-            if kinds.get(event["id"]["targetCompleted"]["label"], "").endswith("_test rule"):
+        elif "targetCompleted" in event["id"]:
+            kind = kinds.get(event["id"]["targetCompleted"]["label"], "")
+            built = event.get("completed", {}).get("success", False)
+            if kind.endswith("_test rule") and not built:
                 yield Counts(failed=1)
 
 

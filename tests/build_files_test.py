@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.metadata
+import importlib.util
 import pathlib
 import re
 import sys
@@ -12,7 +12,15 @@ from collections.abc import Iterator
 import pytest
 
 _ROOT = pathlib.Path(__file__).parent.parent
-_DISTRIBUTIONS = importlib.metadata.packages_distributions()
+# Packages that are not called as what they are imported by.
+_PACKAGES = {
+    "absl": "absl_py",
+    "gin": "gin_config",
+    "google": "protobuf",
+    "official": "tf_models_official",
+    "orbit": "tf_models_official",
+    "yaml": "pyyaml",
+}
 # What exporter_library and exporter_test add to every target.
 _IMPLIED = {"//exporter:exporter", "//tests:conftest", "@pip//pytest"}
 _MODULES = sorted(
@@ -35,13 +43,13 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 def _names_in_strings(tree: ast.AST) -> Iterator[str]:
     """Yields the dotted names that may reach importlib.import_module."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", node.value):
-                yield node.value
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(value, str) and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", value):
+            yield value
 
 
 def _label(name: str) -> str | None:
-    """Returns the label of the target with the module `name`, or None for the standard library's.
+    """Returns the label of the target with a module, or None for the standard library's.
 
     Args:
       name: A dotted name that starts with a module's, e.g. "exporter.errors.UserError".
@@ -55,9 +63,9 @@ def _label(name: str) -> str | None:
             return f"//{'/'.join(parts[: length - 1])}:{parts[length - 1]}"
         if (source / "__init__.py").is_file():
             return f"//{'/'.join(parts[:length])}:{parts[length - 1]}"
-    if parts[0] not in _DISTRIBUTIONS:
+    if importlib.util.find_spec(parts[0]) is None:
         return None
-    return "@pip//" + re.sub(r"[-.]", "_", _DISTRIBUTIONS[parts[0]][0].lower())
+    return f"@pip//{_PACKAGES.get(parts[0], parts[0])}"
 
 
 def _absolute(label: str, package: str) -> str:
