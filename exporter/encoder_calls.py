@@ -19,6 +19,8 @@ from exporter import encoder_configs
 
 INPUT_NAMES = ("input_word_ids", "input_mask", "input_type_ids")
 
+_OUTPUT_NAMES = ("pooled_output", "sequence_output", "encoder_outputs")
+
 # Their layers are made for one length: BigBird draws its random blocks for it, the others mix all
 # positions by matrices of that size.
 _ONE_LENGTH = ("bigbird", "fnet", "sparse_mixer")
@@ -39,7 +41,8 @@ def call(
       training: Whether dropout is active; None leaves it to Keras.
 
     Returns:
-      The four outputs by name, and whatever else the network returns.
+      The four outputs by name, and what else the configuration asks for: `attention_scores` by
+      `return_attention_scores`, `word_embeddings` by `return_word_embeddings`.
     """
     if architecture.type == "xlnet":
         outputs = _call_xlnet(network, inputs, training)
@@ -47,7 +50,12 @@ def call(
         outputs = _call_padded(network, inputs, training, architecture.max_seq_length)
     else:
         outputs = network(inputs, training=training)
-    return dict(outputs, default=outputs["pooled_output"])
+    wanted = [
+        name
+        for name in outputs
+        if name in _OUTPUT_NAMES or getattr(architecture.encoder, f"return_{name}", False)
+    ]
+    return {name: outputs[name] for name in wanted} | {"default": outputs["pooled_output"]}
 
 
 def _call_padded(

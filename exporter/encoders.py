@@ -76,8 +76,8 @@ class Encoder:
 
         Returns:
           `pooled_output` and its alias `default` `[B, D]`, `sequence_output` `[B, L, D]` and
-          `encoder_outputs`, a list of `[B, L, D]` (D: hidden size), and whatever else the network
-          returns.
+          `encoder_outputs`, a list of `[B, L, D]` (D: hidden size), and what else the configuration
+          asks for.
         """
         return encoder_calls.call(self.network, self.architecture, inputs, training)
 

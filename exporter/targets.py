@@ -17,6 +17,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import secrets
 from collections.abc import Iterator
 
@@ -26,6 +27,11 @@ from exporter import errors
 
 _SETTING = "export.export_path"
 _PARTS = ("encoder", "preprocessing", "text_embedding")
+# What TF Hub allows in a SavedModel's folder, and Keras's own addition.
+_SAVED_MODEL_FILES = {
+    *("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"),
+    "keras_metadata.pb",
+}
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -46,7 +52,23 @@ def check(path: str, *, overwrite: bool) -> str:
         raise errors.UserError(
             "The export needs a path.", example="--export_path=/tmp/bert_model", setting=_SETTING
         )
-    path = path.rstrip("/") if is_remote(path) else os.path.realpath(path)
+    if is_remote(path):
+        if not re.match(r"[^/]+://[^/]+/+[^/]", path) and not path.startswith("file:///"):
+            raise errors.UserError(
+                "The export's path must name a folder below a bucket or host.",
+                example="--export_path=gs://bucket/bert_model",
+                received=path,
+                setting=_SETTING,
+            )
+        path = path.rstrip("/")
+    else:
+        path = os.path.realpath(path)
+    with _as_user_error(path):
+        _check_folder(path, overwrite)
+    return path
+
+
+def _check_folder(path: str, overwrite: bool) -> None:
     if not tf.io.gfile.isdir(path):
         if tf.io.gfile.exists(path):
             raise errors.UserError(
@@ -54,11 +76,31 @@ def check(path: str, *, overwrite: bool) -> str:
                 received=path,
                 setting=_SETTING,
             )
+    elif not is_remote(path) and os.path.ismount(path):
+        raise errors.UserError(
+            "The export's path must not be where a file system is mounted, for its folder is "
+            "renamed.",
+            example=f"--export_path={os.path.join(path, 'bert_model')}",
+            received=path,
+            setting=_SETTING,
+        )
     elif tf.io.gfile.listdir(path):
         _check_replaceable(path, overwrite)
     if not is_remote(path):
         _check_parent(path)
-    return path
+
+
+@contextlib.contextmanager
+def _as_user_error(path: str) -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise errors.UserError(
+            "The export's path must be one that TensorFlow can write to.",
+            example="--export_path=/tmp/bert_model",
+            received=f"{path} ({error.message})",
+            setting=_SETTING,
+        ) from error
 
 
 @contextlib.contextmanager
@@ -74,17 +116,24 @@ def staged(path: str, *, overwrite: bool) -> Iterator[str]:
     Raises:
       UserError: As `check`; it is checked again before the rename.
     """
-    tf.io.gfile.makedirs(os.path.dirname(path))
-    _recover(path)
-    _remove_leftovers(path)
-    staging, lock = _make_staging(path)
+    parent = os.path.dirname(path)
+    tf.io.gfile.makedirs(parent)
+    with _alone_in(parent):
+        _recover(path)
+        _remove_leftovers(path)
+        staging = os.path.join(parent, _staging_prefix(path) + secrets.token_hex(4))
+        tf.io.gfile.makedirs(staging)
+        lock = None if is_remote(path) else _lock(staging)
     try:
         yield staging
-        check(path, overwrite=overwrite)
-        _rename(staging, path)
+        with _alone_in(parent):
+            check(path, overwrite=overwrite)
+            _rename(staging, path)
     finally:
-        if tf.io.gfile.isdir(staging):
-            tf.io.gfile.rmtree(staging)
+        with _alone_in(parent):
+            # What is there by this name now: a failed export, or the one that was replaced.
+            if tf.io.gfile.isdir(staging):
+                tf.io.gfile.rmtree(staging)
         if lock is not None:
             os.close(lock)
 
@@ -102,15 +151,29 @@ def _check_replaceable(path: str, overwrite: bool) -> None:
             received=path,
             setting=_SETTING,
         )
-    contents = {name.rstrip("/") for name in tf.io.gfile.listdir(path)}
-    is_export = "saved_model.pb" in contents
-    if not is_export and not (contents and contents <= set(_PARTS)):
+    contents = _contents(path)
+    is_several = contents <= set(_PARTS) and all(
+        _is_saved_model(os.path.join(path, name)) for name in contents
+    )
+    if not is_several and not _is_saved_model(path):
         raise errors.UserError(
             "--overwrite replaces an export and nothing else.",
             example="another --export_path",
             received=f"{path} with {', '.join(sorted(contents)[:5])}",
             setting=_SETTING,
         )
+
+
+def _is_saved_model(path: str) -> bool:
+    """Whether there is a SavedModel and nothing that would be lost with it."""
+    if not tf.io.gfile.isdir(path):
+        return False
+    contents = _contents(path)
+    return "saved_model.pb" in contents and contents <= _SAVED_MODEL_FILES
+
+
+def _contents(path: str) -> set[str]:
+    return {name.rstrip("/") for name in tf.io.gfile.listdir(path)}
 
 
 def _check_parent(path: str) -> None:
@@ -171,26 +234,12 @@ def _staging_prefix(path: str) -> str:
     return f".{os.path.basename(path)}.staging-"
 
 
-def _make_staging(path: str) -> tuple[str, int | None]:
-    parent = os.path.dirname(path)
-    while True:
-        staging = os.path.join(parent, _staging_prefix(path) + secrets.token_hex(4))
-        tf.io.gfile.makedirs(staging)
-        if is_remote(path):
-            return staging, None
-        with contextlib.suppress(FileNotFoundError):
-            lock = _lock(staging)
-            if lock is not None and os.path.isdir(staging):
-                return staging, lock
-        # Another process took it for a leftover before it was locked.
-
-
 def _remove_leftovers(path: str) -> None:
     parent = os.path.dirname(path)
     for name in tf.io.gfile.listdir(parent):
-        if not name.startswith(_staging_prefix(path)):
-            continue
         leftover = os.path.join(parent, name.rstrip("/"))
+        if not name.startswith(_staging_prefix(path)) or not tf.io.gfile.isdir(leftover):
+            continue
         lock = None
         if not is_remote(path):
             lock = _lock(leftover)
@@ -202,14 +251,37 @@ def _remove_leftovers(path: str) -> None:
             os.close(lock)
 
 
+@contextlib.contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    """While open, no other export gets or loses a name in a folder. Others wait."""
+    if is_remote(folder):
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with _without_locks_where_there_are_none():
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _lock(folder: str) -> int | None:
     """Locks a folder until the returned descriptor is closed; None if another process has it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        with _without_locks_where_there_are_none():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         os.close(descriptor)
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.ENOLCK, errno.ENOTSUP):
-            raise
         return None
     return descriptor
+
+
+@contextlib.contextmanager
+def _without_locks_where_there_are_none() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+            raise
