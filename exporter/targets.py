@@ -117,13 +117,14 @@ def staged(path: str, *, overwrite: bool) -> Iterator[str]:
       UserError: As `check`; it is checked again before the rename.
     """
     parent = os.path.dirname(path)
-    tf.io.gfile.makedirs(parent)
-    with _alone_in(parent):
-        _recover(path)
-        _remove_leftovers(path)
-        staging = os.path.join(parent, _staging_prefix(path) + secrets.token_hex(4))
-        tf.io.gfile.makedirs(staging)
-        lock = None if is_remote(path) else _lock(staging)
+    with _as_user_error(path):
+        tf.io.gfile.makedirs(parent)
+        with _alone_in(parent):
+            _recover(path)
+            _remove_leftovers(path)
+            staging = os.path.join(parent, _staging_prefix(path) + secrets.token_hex(4))
+            tf.io.gfile.makedirs(staging)
+            lock = None if is_remote(path) else _lock(staging)
     try:
         yield staging
         with _alone_in(parent):
