@@ -1,9 +1,9 @@
 """From byte offsets in normalized text back to byte offsets in the original.
 
-Normalization changes lengths: it removes accents, folds ligatures, drops invisible characters.
+Normalization changes lengths: it removes accents, unfolds ligatures, drops invisible characters.
 TensorFlow Text keeps account of that for few of the normalizations used here. So the text is cut
 into units that are normalized alone as they are in context, and the units' lengths tell which of
-them a position belongs to. A text where that fails (one that is not valid UTF-8) is one unit.
+them a position belongs to. A text where that does not come out even is taken as one unit.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import tensorflow as tf
 # Characters that normalization may join with what is before them, or move: marks, the vowels and
 # final consonants of Hangul in all their forms, and the voice marks of halfwidth Katakana.
 _JOINING = (
-    r"[\p{M}\x{1160}-\x{11FF}\x{3131}-\x{318E}\x{D7B0}-\x{D7FF}\x{FF9E}\x{FF9F}\x{FFA0}-\x{FFDC}]"
+    r"[\p{M}\x{1160}-\x{11FF}\x{D7B0}-\x{D7FF}\x{FF9E}\x{FF9F}"
+    r"\x{3133}\x{3135}\x{3136}\x{313A}-\x{313F}\x{314F}-\x{3164}\x{3187}-\x{318E}"
+    r"\x{FFA0}\x{FFA3}\x{FFA5}\x{FFA6}\x{FFAA}-\x{FFAF}\x{FFC2}-\x{FFDC}]"
 )
+_SPACE = ord(" ")
 
 
 class _Units(NamedTuple):
@@ -41,6 +44,8 @@ def in_source(
     normalize: Callable[[tf.Tensor], tf.Tensor],
     starts: tf.Tensor,
     limits: tf.Tensor,
+    *,
+    without_spaces: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Maps the spans of tokens in normalized texts to spans in the texts.
 
@@ -49,12 +54,13 @@ def in_source(
       normalize: Normalizes texts, string `[N]` to string `[N]`.
       starts: int64 `[T]`, where tokens start in the normalized texts, put together, in bytes.
       limits: int64 `[T]`, where they end.
+      without_spaces: Whether `starts` and `limits` count no spaces in the normalized texts.
 
     Returns:
       Where the tokens start and end in their texts, int64 `[T]` each. A token that is part of what
       a character became gets the whole character.
     """
-    units = _units(text, normalize)
+    units = _units(text, normalize, without_spaces)
     first = tf.searchsorted(units.normalized_start, starts, side="right", out_type=tf.int64) - 1
     inside = starts - tf.gather(units.normalized_start, first)
     unchanged = tf.gather(units.unchanged_length, first) > 0
@@ -70,43 +76,49 @@ def in_source(
     return source_starts, tf.where(limits > starts, source_limits, source_starts)
 
 
-def _units(text: tf.Tensor, normalize: Callable[[tf.Tensor], tf.Tensor]) -> _Units:
+def _units(
+    text: tf.Tensor, normalize: Callable[[tf.Tensor], tf.Tensor], without_spaces: bool
+) -> _Units:
     rows, starts, parts = _clusters(text)
-    normalized_parts = normalize(parts)
+    # Most are letters: few different ones.
+    unique_parts, index = tf.unique(parts, out_idx=tf.int64)
+    unique_normalized = normalize(unique_parts)
     # What vanishes belongs to what is before it.
-    visible = tf.where(_length(normalized_parts) > 0)[:, 0]
-    rows, starts, parts, normalized_parts = (
-        tf.gather(tensor, visible) for tensor in (rows, starts, parts, normalized_parts)
-    )
+    visible = tf.where(tf.gather(_length(unique_normalized) > 0, index))[:, 0]
+    rows, starts, index = (tf.gather(tensor, visible) for tensor in (rows, starts, index))
     text_lengths = _length(text)
     ends_text = tf.concat([tf.not_equal(rows[1:], rows[:-1]), [True]], axis=0)[: tf.size(rows)]
-    next_starts = tf.concat([starts[1:], [0]], axis=0)[: tf.size(rows)]
+    next_starts = tf.concat([starts, [0]], axis=0)[1:]
     limits = tf.where(ends_text, tf.gather(text_lengths, rows), next_starts)
 
     normalized = normalize(text)
-    text_bases = tf.cumsum(_length(normalized), exclusive=True)
-    part_lengths = _length(normalized_parts)
-    # Counted anew in each text, so that one text that is not aligned shifts no other.
+    unchanged = tf.equal(unique_parts, unique_normalized)
+    if without_spaces:
+        normalized = tf.strings.regex_replace(normalized, " ", "")
+        unique_normalized = tf.strings.regex_replace(unique_normalized, " ", "")
+    normalized_parts = tf.gather(unique_normalized, index)
+    lengths = tf.gather(_length(unique_normalized), index)
     by_text = tf.RaggedTensor.from_value_rowids(
         normalized_parts, rows, nrows=tf.size(text, out_type=tf.int64), validate=False
     )
-    part_bases = tf.cumsum(tf.concat([[0], part_lengths], axis=0))
-    part_bases = part_bases[:-1] + tf.gather(
-        text_bases - tf.gather(part_bases, by_text.row_starts()), rows
-    )
     aligned = tf.equal(tf.strings.reduce_join(by_text, axis=1), normalized)
-    kept = tf.where(tf.gather(aligned, rows))[:, 0]
-    unchanged_lengths = tf.where(tf.equal(parts, normalized_parts), part_lengths, 0)
-    units = [tf.gather(tensor, kept) for tensor in (starts, limits, part_bases, unchanged_lengths)]
+    # Counted anew in each text, so that one that is not aligned shifts no other.
+    text_bases = tf.cumsum(_length(normalized), exclusive=True)
+    bases = tf.cumsum(tf.concat([[0], lengths], axis=0))
+    shifts = text_bases - tf.gather(bases, by_text.row_starts())
+    kept = tf.where(tf.gather(aligned, rows) & (lengths > 0))[:, 0]
+    units = (
+        starts,
+        limits,
+        bases[:-1] + tf.gather(shifts, rows),
+        tf.where(tf.gather(unchanged, index), lengths, 0),
+    )
     whole = tf.where(~aligned & (_length(normalized) > 0))[:, 0]
     none = tf.zeros_like(whole)
+    whole_texts = (none, tf.gather(text_lengths, whole), tf.gather(text_bases, whole), none)
     units = [
-        tf.concat([part, of_text], axis=0)
-        for part, of_text in zip(
-            units,
-            (none, tf.gather(text_lengths, whole), tf.gather(text_bases, whole), none),
-            strict=True,
-        )
+        tf.concat([tf.gather(unit, kept), of_text], axis=0)
+        for unit, of_text in zip(units, whole_texts, strict=True)
     ]
     order = tf.argsort(units[2], stable=True)
     return _Units(*(tf.gather(tensor, order) for tensor in units))
@@ -118,22 +130,31 @@ def _clusters(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     Returns:
       For each cluster its text's index and where it starts there, int64, and itself, string.
     """
-    characters, starts = tf.strings.unicode_split_with_offsets(text, "UTF-8")
-    rows = characters.value_rowids()
-    begins_text = tf.concat([[True], tf.not_equal(rows[1:], rows[:-1])], axis=0)[: tf.size(rows)]
-    begins = begins_text | ~tf.strings.regex_full_match(characters.values, _JOINING)
+    codes, starts = tf.strings.unicode_decode_with_offsets(text, "UTF-8")
+    rows = codes.value_rowids()
+    unique_codes, index = tf.unique(codes.values)
+    characters = tf.strings.unicode_encode(unique_codes[:, tf.newaxis], "UTF-8")
+    joins = tf.gather(tf.strings.regex_full_match(characters, _JOINING), index)
+    # Nothing joins a space.
+    follows = tf.equal(rows[1:], rows[:-1]) & tf.not_equal(codes.values[:-1], _SPACE)
+    follows = tf.concat([[False], follows], axis=0)[: tf.size(rows)]
+    first = tf.where(~(joins & follows))[:, 0]
+    rows, starts = tf.gather(rows, first), tf.gather(starts.values, first)
+
+    # Put together from bytes: decoding hides those that are not valid UTF-8.
+    parts = tf.strings.bytes_split(text)
+    begins = tf.scatter_nd(
+        (starts + tf.gather(parts.row_starts(), rows))[:, tf.newaxis],
+        tf.ones_like(starts),
+        tf.shape(parts.values, out_type=tf.int64),
+    )
     clusters = tf.RaggedTensor.from_value_rowids(
-        characters.values,
-        tf.cumsum(tf.cast(begins, tf.int64)) - 1,
-        nrows=tf.math.count_nonzero(begins),
+        parts.values,
+        tf.cumsum(begins) - 1,
+        nrows=tf.size(starts, out_type=tf.int64),
         validate=False,
     )
-    first = tf.where(begins)[:, 0]
-    return (
-        tf.gather(rows, first),
-        tf.gather(starts.values, first),
-        tf.strings.reduce_join(clusters, axis=1),
-    )
+    return rows, starts, tf.strings.reduce_join(clusters, axis=1)
 
 
 def _length(strings: tf.Tensor) -> tf.Tensor:

@@ -198,7 +198,7 @@ class WordpieceTokenizer(tf.Module):
         word_starts = tf.cumsum(word_lengths, exclusive=True)
         starts = starts_in_word.values + tf.gather(word_starts, ids.value_rowids())
         limits = tf.concat([starts, [tf.reduce_sum(word_lengths)]], axis=0)[1:]
-        spans = offsets.in_source(text, self._normalize_without_spaces, starts, limits)
+        spans = offsets.in_source(text, self._normalize, starts, limits, without_spaces=True)
         source_starts, source_limits = (words.with_values(ids.with_values(s)) for s in spans)
         return words.with_values(ids), source_starts, source_limits
 
@@ -212,9 +212,6 @@ class WordpieceTokenizer(tf.Module):
             text = tf_text.normalize_utf8(tf_text.case_fold_utf8(text), "NFD")
             text = tf.strings.regex_replace(text, _ACCENT, "")
         return tf.strings.regex_replace(text, _CONTROL, " ")
-
-    def _normalize_without_spaces(self, text: tf.Tensor) -> tf.Tensor:
-        return tf.strings.regex_replace(self._normalize(text), " ", "")
 
 
 class SentencepieceTokenizer(tf.Module):
