@@ -1,0 +1,119 @@
+"""What an export returns is what its source returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from tests import testing
+from tests.conformance import comparison, exports, goldens
+
+ExportGolden = Callable[[testing.Case], exports.Export]
+
+all_cases = pytest.mark.parametrize("case", goldens.ALL, ids=lambda case: case.name)
+exact_cases = pytest.mark.parametrize("case", goldens.EXACT, ids=lambda case: case.name)
+mlm_cases = pytest.mark.parametrize(
+    "case", [case for case in goldens.ALL if case.has_masked_lm], ids=lambda case: case.name
+)
+
+
+def _sizes(case: testing.Case) -> list[tuple[int, int]]:
+    """Batch sizes and lengths."""
+    return [(1, 1), (3, 1), (7, 5), (3, case.max_length), (1, case.max_length - 1)]
+
+
+@all_cases
+def test_inference_equals_the_source(case: testing.Case, export_golden: ExportGolden) -> None:
+    export = export_golden(case)
+    for batch, length in _sizes(case):
+        inputs = comparison.inputs(case, batch, length)
+        comparison.assert_same_outputs(export.source(inputs), export.loaded(inputs, training=False))
+
+
+@all_cases
+def test_inference_is_the_default(case: testing.Case, export_golden: ExportGolden) -> None:
+    export = export_golden(case)
+    inputs = comparison.inputs(case, 3, 5)
+    comparison.assert_same_outputs(
+        export.loaded(inputs, training=False), export.loaded(inputs), limit=0
+    )
+
+
+@mlm_cases
+def test_masked_lm_equals_the_source(case: testing.Case, export_golden: ExportGolden) -> None:
+    export = export_golden(case)
+    for batch, length in _sizes(case):
+        inputs = comparison.inputs(case, batch, length)
+        inputs = comparison.with_positions(inputs, export.source(inputs)["sequence_output"])
+        expected = export.source(inputs)
+        comparison.assert_same_outputs(expected, export.loaded.mlm(inputs, training=False))
+        comparison.assert_same_outputs(expected, export.loaded.mlm(inputs))
+
+
+@exact_cases
+def test_training_without_dropout_equals_the_source(
+    case: testing.Case, export_golden: ExportGolden
+) -> None:
+    export = export_golden(case)
+    inputs = comparison.inputs(case, 7, 5)
+    expected = export.source(inputs, training=True)
+    comparison.assert_same_outputs(expected, export.loaded(inputs, training=True))
+    if case.has_masked_lm:
+        inputs = comparison.with_positions(inputs, expected["sequence_output"])
+        expected = export.source(inputs, training=True)
+        comparison.assert_same_outputs(expected, export.loaded.mlm(inputs, training=True))
+
+
+@all_cases
+def test_outputs_are_those_of_the_interface(
+    case: testing.Case, export_golden: ExportGolden
+) -> None:
+    export = export_golden(case)
+    inputs = comparison.inputs(case, 3, 5)
+    outputs = export.loaded(inputs)
+    assert set(outputs) == {"pooled_output", "default", "sequence_output", "encoder_outputs"}
+    assert isinstance(outputs["encoder_outputs"], list)
+    assert all(value.dtype == tf.float32 for value in tf.nest.flatten(outputs))
+    if case.has_masked_lm:
+        inputs = comparison.with_positions(inputs, outputs["sequence_output"])
+        assert set(export.loaded.mlm(inputs)) == {*outputs, "mlm_logits"}
+
+
+@all_cases
+def test_signatures_equal_the_calls(case: testing.Case, export_golden: ExportGolden) -> None:
+    export = export_golden(case)
+    inputs = comparison.inputs(case, 3, 5)
+    outputs = export.loaded(inputs)
+    signatures = export.loaded.signatures
+    assert set(signatures) == {"serving_default"} | ({"mlm"} if case.has_masked_lm else set())
+    comparison.assert_same_outputs(
+        comparison.flat(outputs), signatures["serving_default"](**inputs), limit=0
+    )
+    if case.has_masked_lm:
+        inputs = comparison.with_positions(inputs, outputs["sequence_output"])
+        outputs = export.loaded.mlm(inputs)
+        comparison.assert_same_outputs(
+            comparison.flat(outputs), signatures["mlm"](**inputs), limit=0
+        )
+
+
+@all_cases
+def test_static_shapes(case: testing.Case, export_golden: ExportGolden) -> None:
+    """Users build models on the outputs, whose widths must then be known."""
+    export = export_golden(case)
+    width = case.get("hidden_size")
+
+    @tf.function
+    def call(inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
+        return export.loaded(inputs)
+
+    specs = {name: tf.TensorSpec([None, None], tf.int32) for name in testing.INPUT_NAMES}
+    outputs = call.get_concrete_function(specs).structured_outputs
+    assert outputs["pooled_output"].shape.as_list() == [None, width]
+    assert outputs["default"].shape.as_list() == [None, width]
+    assert outputs["sequence_output"].shape.as_list() == [None, None, width]
+    for output in outputs["encoder_outputs"]:
+        assert output.shape.as_list() == [None, None, width]
