@@ -275,6 +275,7 @@ def _write_preprocessing(plan: _Plan, path: str) -> reports.Report | None:
             vocab_file=files.vocab_file,
             sp_model_file=files.sp_model_file,
             do_lower_case=plan.lower_case,
+            special_tokens=files.special_tokens,
         )
         module = preprocessing.Preprocessing(
             tokenizer,
@@ -294,6 +295,7 @@ def _write_preprocessing(plan: _Plan, path: str) -> reports.Report | None:
             sp_model_file=files.sp_model_file,
             lower_case=plan.lower_case,
             seq_length=seq_length,
+            special_tokens=dict(tokenizer.special_tokens) if files.special_tokens else None,
         )
 
 

@@ -106,11 +106,14 @@ class TokenizerSettings:
       sp_model_file: SentencePiece model.
       do_lower_case: Whether text is lower-cased (and stripped of accents) before it is tokenized.
         None guesses: true for SentencePiece, and for a `vocab_file` with "uncased" in its path.
+      special_tokens: How special tokens are spelled that are not spelled as usual ([CLS], [SEP],
+        [MASK], and [PAD] or, for SentencePiece, <pad>), by purpose: `{"padding_id": "<pad>"}`.
     """
 
     vocab_file: str | None = None
     sp_model_file: str | None = None
     do_lower_case: bool | None = None
+    special_tokens: dict[str, str] | None = None
 
     def mistakes(self) -> list[errors.UserError]:
         """Returns the mistake of having no or both files."""

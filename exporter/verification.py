@@ -70,6 +70,7 @@ def verify_preprocessing(
     sp_model_file: str | None,
     lower_case: bool,
     seq_length: int,
+    special_tokens: dict[str, int] | None = None,
 ) -> reports.Report:
     """Compares a preprocessing SavedModel with TF-NLP's preprocessing in Python code.
 
@@ -79,6 +80,7 @@ def verify_preprocessing(
       sp_model_file: The SentencePiece model that it was made from, or None.
       lower_case: Whether text is lower-cased.
       seq_length: The default sequence length.
+      special_tokens: The special tokens, where they are not spelled as TF-NLP looks them up.
 
     Returns:
       The report; the caller decides what a failure means.
@@ -89,7 +91,7 @@ def verify_preprocessing(
         tokenizer = tfnlp_layers.SentencepieceTokenizer(
             model_file_path=sp_model_file, lower_case=lower_case, strip_diacritics=True
         )
-    special_tokens = tokenizer.get_special_tokens_dict()
+    special_tokens = special_tokens or tokenizer.get_special_tokens_dict()
     pack = tfnlp_layers.BertPackInputs(seq_length, special_tokens_dict=special_tokens)
     loaded = tf.saved_model.load(path)
     text = tf.constant(_TEXTS)
