@@ -1,0 +1,57 @@
+"""The README says what there is."""
+
+from __future__ import annotations
+
+import inspect
+import pathlib
+import re
+
+import gin
+import pytest
+
+from exporter import config, export, flags_table, poolers, settings
+
+README = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+SETTINGS = {
+    "export": export.export,
+    "config": config.ConfigSettings,
+    **{
+        gin.config._inverse_lookup(member).name: member
+        for _, member in inspect.getmembers(settings, inspect.isclass)
+        if member.__module__ == settings.__name__
+    },
+}
+
+
+def _rows() -> dict[str, str]:
+    """The table's rows by the gin names that they are about."""
+    rows = {}
+    for line in README.splitlines():
+        for name in re.findall(r"`(\w+\.\w+)`", line.split("|")[1] if line[:3] == "| `" else ""):
+            rows[name] = line
+    return rows
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_every_parameter_is_in_the_table(name: str) -> None:
+    parameters = [f"{name}.{parameter}" for parameter in inspect.signature(SETTINGS[name]).parameters]
+    assert [parameter for parameter in parameters if parameter not in _rows()] == []
+
+
+def test_the_table_has_no_other_parameters() -> None:
+    known = {
+        f"{name}.{parameter}"
+        for name, setting in SETTINGS.items()
+        for parameter in inspect.signature(setting).parameters
+    }
+    assert set(_rows()) - known == set()
+
+
+@pytest.mark.parametrize("flag", flags_table.FLAGS, ids=lambda flag: flag.name)
+def test_every_flag_is_beside_what_it_binds(flag: flags_table.Flag) -> None:
+    assert f"`--{flag.name}`" in _rows()[flag.setting]
+
+
+def test_every_pooler_is_described() -> None:
+    names = [name for name, _ in inspect.getmembers(poolers, inspect.isfunction) if "pooler" in name]
+    assert sorted(set(re.findall(r"`@(\w+_pooler)`", README))) == sorted(names)
