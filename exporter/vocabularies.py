@@ -79,27 +79,30 @@ def read_bytes(path: str, *, setting: str) -> bytes:
 def read(path: str) -> Vocabulary:
     """Reads a WordPiece vocabulary as TensorFlow's lookup tables read it.
 
-    Lines end with a line feed, the last one possibly with none. Carriage returns do not count.
+    Lines end with a line feed, or a carriage return and a line feed; the last one may do without.
 
     Args:
       path: A path that `tf.io.gfile` can read.
 
     Raises:
-      UserError: The file is missing, unreadable or empty, is not text in UTF-8, or has the same
-        piece in two lines, which leaves its id open.
+      UserError: The file is missing, unreadable or empty, is not text in UTF-8, has an empty line,
+        or has the same piece in two lines, which leaves its id open.
     """
     data = read_bytes(path, setting=_VOCAB_FILE)
     try:
-        text = data.decode("utf-8")
+        lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise _not_text(path, data, str(error)) from None
-    pieces = text.replace("\r", "").split("\n")
+    pieces = [line.removesuffix("\r") for line in lines]
     if not pieces[-1]:
         pieces.pop()
-    if not any(pieces):
+    empty = [number for number, piece in enumerate(pieces, start=1) if not piece]
+    if empty or not pieces:
+        shown = f"empty: {_listed('line', empty)}" if pieces else "nothing but an empty line"
         raise errors.UserError(
-            "A vocabulary needs one piece a line.",
-            received=f"{path} (nothing but empty lines)",
+            "Each line of a vocabulary must have a piece, whose id is the line's number.",
+            received=f"{path} ({shown})",
+            example="[unused1] in a copy's line in place of nothing, so that others keep their ids",
             setting=_VOCAB_FILE,
         )
     _check_unique(path, pieces)
@@ -131,18 +134,24 @@ def _check_unique(path: str, pieces: list[str]) -> None:
     for number, piece in enumerate(pieces, start=1):
         lines[piece].append(number)
     repeated = [
-        f"{piece!r} in lines {', '.join(map(str, numbers[:_SHOWN]))}"
+        f"{piece!r} in {_listed('line', numbers)}"
         for piece, numbers in lines.items()
         if len(numbers) > 1
     ]
     more = f" and {len(repeated) - _SHOWN} more" if len(repeated) > _SHOWN else ""
     raise errors.UserError(
-        "No two lines of a vocabulary may be equal: a piece's id is its line. In a copy, rename "
-        "those that training did not mean, so that the others keep their ids.",
+        "No two lines of a vocabulary may be equal: a piece's id is its line's number. In a copy, "
+        "rename those that training did not mean, so that the others keep their ids.",
         received=f"{path}: {'; '.join(repeated[:_SHOWN])}{more}",
         example="[unused1] in place of the second one",
         setting=_VOCAB_FILE,
     )
+
+
+def _listed(noun: str, numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_SHOWN]))
+    more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+    return f"{noun}{'s' if len(numbers) > 1 else ''} {shown}{more}"
 
 
 def spellings(

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import pathlib
+import shutil
 import tempfile
+import weakref
 import zlib
 from typing import Protocol
 
@@ -86,9 +88,10 @@ class TrieWordpieces(tf.Module):
 
     def __init__(self, trie: bytes) -> None:
         super().__init__()
-        # Where it is written to until it is saved with the model.
-        self._folder = tempfile.TemporaryDirectory()
-        path = pathlib.Path(self._folder.name, _TRIE_FILE)
+        # Where it is until it is saved with the model.
+        folder = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, folder)
+        path = pathlib.Path(folder, _TRIE_FILE)
         path.write_bytes(zlib.compress(trie))
         self._file = tf.saved_model.Asset(str(path))
         self._trie = InflatedFile(self._file, trie)
