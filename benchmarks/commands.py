@@ -1,0 +1,80 @@
+"""The command lines that are compared."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Mapping
+
+from benchmarks import sources
+
+PREDECESSOR = "predecessor"
+EXPORTER = "exporter"
+CONTENDERS = (PREDECESSOR, EXPORTER)
+EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing")
+# What `--export_type=all` writes.
+ALL = "all"
+_PARTS_OF_ALL = ("encoder", "preprocessing")
+
+_PROGRAMS = {
+    PREDECESSOR: ["-m", "official.nlp.tools.export_tfhub"],
+    EXPORTER: [str(sources.ROOT / "launch.py")],
+}
+# How each of them imports TensorFlow.
+_IMPORTS = {PREDECESSOR: "import tensorflow", EXPORTER: "import exporter, tensorflow"}
+
+
+def export(
+    contender: str, export_type: str, source: sources.Source, path: pathlib.Path, *, verify: bool
+) -> list[str]:
+    """Returns the command that writes an export.
+
+    Args:
+      contender: One of `CONTENDERS`.
+      export_type: One of `EXPORT_TYPES`; of the exporter also `ALL`.
+      source: What is exported.
+      path: Where to.
+      verify: Whether the exporter verifies what it wrote, as it does by default. The predecessor
+        cannot.
+    """
+    flags: Mapping[str, object] = {
+        "vocab_file": source.vocabulary,
+        "do_lower_case": "true",
+        "export_type": export_type,
+        "export_path": path,
+    }
+    if export_type != "preprocessing":
+        flags = {
+            "encoder_config_file": source.encoder_config,
+            "model_checkpoint_path": source.checkpoint,
+            **flags,
+        }
+    command = [sys.executable, *_PROGRAMS[contender]]
+    command += [f"--{name}={value}" for name, value in flags.items()]
+    return command if verify or contender == PREDECESSOR else [*command, "--verify=off"]
+
+
+def saved_models(export_type: str, path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns where the SavedModels of an export are to be."""
+    return [path / part for part in _PARTS_OF_ALL] if export_type == ALL else [path]
+
+
+def import_tensorflow(contender: str) -> list[str]:
+    """Returns a command that only imports TensorFlow, as a contender does."""
+    return [sys.executable, "-c", _IMPORTS[contender]]
+
+
+def make_source(size: str, folder: pathlib.Path) -> list[str]:
+    """Returns the command that makes what is exported.
+
+    Args:
+      size: The name of one of `sizes.SIZES`.
+      folder: The folder to make.
+    """
+    flags = [f"--size={size}", f"--folder={folder}"]
+    return [sys.executable, "-m", "benchmarks.make_source", *flags]
+
+
+def probe(*arguments: object) -> list[str]:
+    """Returns the command that runs `benchmarks.probes` with these arguments."""
+    return [sys.executable, "-m", "benchmarks.probes", *map(str, arguments)]

@@ -1,0 +1,139 @@
+"""What is measured in a round, and how it becomes figures."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Collection, Iterator, Mapping
+
+from benchmarks import commands, processes
+from benchmarks.samples import Figure
+from benchmarks.workspace import Job, Workspace
+
+# What `--only` chooses from: each export type, and these.
+VERIFIED, LOAD, FORWARD, THROUGHPUT = "verified", "load", "forward", "throughput"
+GROUPS = (*commands.EXPORT_TYPES, VERIFIED, commands.ALL, LOAD, FORWARD, THROUGHPUT)
+# Of smaller ones, the multiples would tell of TensorFlow's own memory alone.
+_SMALLEST_WEIGHTS = 100e6
+
+# A figure and its value for each contender.
+Found = Iterator[tuple[Figure, dict[str, float]]]
+
+
+def jobs(groups: Collection[str]) -> list[Job]:
+    """Returns the exports that a round measures, in order.
+
+    Args:
+      groups: What to measure, of `GROUPS`.
+    """
+    listed = []
+    for export_type in commands.EXPORT_TYPES:
+        if not {export_type, VERIFIED, commands.ALL}.isdisjoint(groups):
+            listed.append(Job(commands.PREDECESSOR, export_type))
+        if export_type in groups:
+            listed.append(Job(commands.EXPORTER, export_type))
+        if VERIFIED in groups:
+            listed.append(Job(commands.EXPORTER, export_type, verify=True))
+    if commands.ALL in groups:
+        listed.append(Job(commands.EXPORTER, commands.ALL, verify=True))
+    return listed
+
+
+def used(groups: Collection[str]) -> list[Job]:
+    """Returns the exports that a round uses.
+
+    Args:
+      groups: What to measure, of `GROUPS`.
+    """
+    export_types: list[str] = []
+    if LOAD in groups:
+        export_types += commands.EXPORT_TYPES
+    if FORWARD in groups:
+        export_types.append("model")
+    if THROUGHPUT in groups:
+        export_types.append("preprocessing")
+    return [Job(name, kind) for kind in export_types for name in commands.CONTENDERS]
+
+
+def measure(workspace: Workspace, groups: Collection[str]) -> Found:
+    """Runs one round.
+
+    Args:
+      workspace: Where; it holds the exports of `used`, or `jobs` makes them.
+      groups: What to measure, of `GROUPS`.
+    """
+    listed = jobs(groups)
+    if listed:
+        imports = {name: workspace.import_tensorflow(name) for name in commands.CONTENDERS}
+        usages = {job: workspace.export(job) for job in listed}
+        for job in listed:
+            if job.contender == commands.EXPORTER:
+                yield from _export_figures(workspace, job, usages, imports)
+    if LOAD in groups:
+        yield from _loads(workspace)
+    if FORWARD in groups:
+        yield from _forwards(workspace)
+    if THROUGHPUT in groups:
+        yield from _throughputs(workspace)
+
+
+def _export_figures(
+    workspace: Workspace,
+    ours: Job,
+    usages: Mapping[Job, processes.Usage],
+    imports: Mapping[str, processes.Usage],
+) -> Found:
+    """Compares an export with the predecessor's one or ones."""
+    everything = ours.export_type == commands.ALL
+    export_types = commands.EXPORT_TYPES if everything else (ours.export_type,)
+    theirs = [usages[Job(commands.PREDECESSOR, name)] for name in export_types]
+    title = "`all` in one run, against three runs" if everything else f"`{ours.export_type}`"
+    title += ", verified" if ours.verify else ""
+    seconds = [sum(usage.seconds for usage in theirs), usages[ours].seconds]
+    peaks = [max(usage.peak_bytes for usage in theirs), usages[ours].peak_bytes]
+    yield Figure(f"{title}: wall", "s"), _pair(seconds)
+    yield Figure(f"{title}: peak memory", "MB"), _pair([peak / 1e6 for peak in peaks])
+    if ours.verify:
+        return
+    paths = [workspace.path(Job(name, ours.export_type)) for name in commands.CONTENDERS]
+    weights = _weights_bytes(paths[0])
+    if weights >= _SMALLEST_WEIGHTS:
+        name = f"{title}: peak above `import tensorflow`, in weights ({weights / 1e6:.0f} MB)"
+        above = [peak - imports[n].peak_bytes for peak, n in zip(peaks, imports, strict=True)]
+        yield Figure(name, "times"), _pair([value / weights for value in above])
+    graph_sizes = [(path / "saved_model.pb").stat().st_size for path in paths]
+    yield Figure(f"{title}: `saved_model.pb`", "MB"), _pair([size / 1e6 for size in graph_sizes])
+
+
+def _loads(workspace: Workspace) -> Found:
+    for export_type in commands.EXPORT_TYPES:
+        kind = "load_with_text" if export_type == "preprocessing" else "load"
+        paths = [workspace.path(Job(name, export_type)) for name in commands.CONTENDERS]
+        seconds = [workspace.probe(kind, path)[0] for path in paths]
+        yield Figure(f"`{export_type}`: load", "s"), _pair(seconds)
+
+
+def _forwards(workspace: Workspace) -> Found:
+    paths = [workspace.path(Job(name, "model")) for name in commands.CONTENDERS]
+    vocab_size = len(workspace.source.vocabulary.read_text(encoding="utf-8").splitlines())
+    batch_size = workspace.size.batch_size
+    for length in workspace.size.lengths:
+        seconds = workspace.probe("forward", *paths, vocab_size, batch_size, length)
+        name = f"`model`: forward pass, {batch_size} sequences of length {length}"
+        yield Figure(name, "ms"), _pair([1e3 * value for value in seconds])
+
+
+def _throughputs(workspace: Workspace) -> Found:
+    paths = [workspace.path(Job(name, "preprocessing")) for name in commands.CONTENDERS]
+    rates = workspace.probe("throughput", *paths)
+    ways = ("one batch at a time", "as many at a time as cores")
+    for way, pair in zip(ways, (rates[:2], rates[2:]), strict=True):
+        name = f"`preprocessing`: batches of 256 lines, {way}"
+        yield Figure(name, "lines/s", more_is_better=True), _pair(pair)
+
+
+def _pair(values: list[float]) -> dict[str, float]:
+    return dict(zip(commands.CONTENDERS, values, strict=True))
+
+
+def _weights_bytes(path: pathlib.Path) -> int:
+    return sum(file.stat().st_size for file in path.glob("variables/variables.data-*"))
