@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import numbers
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,10 @@ _BERT_JSON_KEYS = {
     "embedding_size": "embedding_size",
 }
 _BERT_JSON_REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+# A YAML file of ten lines can hold a list of a billion.
+_short = reprlib.Repr()
+_short.maxlevel = 2
+_short.maxstring = _short.maxother = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +192,14 @@ def encoder_config(
     config = tfnlp_encoders.EncoderConfig(type=encoder_type)
     mistakes = _mistakes(content, config, source, setting)
     errors.raise_all(mistakes)
-    config.override(dict(content), is_strict=encoder_type != "any")
+    try:
+        config.override(dict(content), is_strict=encoder_type != "any")
+    except (TypeError, RecursionError) as error:
+        raise errors.UserError(
+            f"TF-NLP must be able to load the encoder's configuration; it says: {error}",
+            received=source,
+            setting=setting,
+        ) from error
     return config
 
 
@@ -218,7 +230,7 @@ def _mistakes(
                 errors.UserError(
                     f"Every name in the encoder's configuration must be known; {full_name} is not.",
                     example=f"did you mean {near[0]}?" if near else ", ".join(known),
-                    received=f"{full_name}: {value!r} in {source}",
+                    received=f"{full_name}: {_short.repr(value)} in {source}",
                     setting=setting,
                 )
             )
@@ -226,9 +238,9 @@ def _mistakes(
             if isinstance(value, Mapping):
                 nested = getattr(defaults, name)
                 mistakes += _mistakes(value, nested, source, setting, f"{full_name}.")
-            elif value is not None:
+            else:
                 mistakes.append(_type_mistake(full_name, value, {}, source, setting))
-        elif not _fits(value, known[name]):
+        elif not _fits(name, value, known[name]):
             mistakes.append(_type_mistake(full_name, value, known[name], source, setting))
     return mistakes
 
@@ -240,20 +252,21 @@ def _type_mistake(
     return errors.UserError(
         f"{name} in the encoder's configuration must be of type {kind}.",
         example=f"{name.rpartition('.')[2]}: {default!r}",
-        received=f"{value!r} in {source}",
+        received=f"{_short.repr(value)} in {source}",
         setting=setting,
     )
 
 
-def _fits(value: Any, default: Any) -> bool:
+def _fits(name: str, value: Any, default: Any) -> bool:
     """Whether a value may stand where `default` stood; None as a default says nothing."""
     if default is None or value is None:
         return True
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(value, bool) and isinstance(default, bool)
     if isinstance(default, int):
-        # FunnelEncoderConfig.pool_stride may be a sequence.
-        return isinstance(value, int | list | tuple)
+        return isinstance(value, int) or (
+            name == "pool_stride" and isinstance(value, list | tuple)  # FunnelEncoderConfig's.
+        )
     if isinstance(default, float):
         return isinstance(value, numbers.Real)
     if isinstance(default, list | tuple):
