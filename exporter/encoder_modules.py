@@ -51,10 +51,10 @@ class EncoderModule(saved_models.Exportable):
         do_lower_case: bool,
     ) -> None:
         super().__init__()
-        self._source = _Untracked(encoder, layer_sharing.SharedLayers(encoder.network))
+        self._source = Source(encoder)
         self.variables = encoder.network.variables
         self.trainable_variables = encoder.network.trainable_variables
-        self.regularization_losses = _regularization_losses(encoder)
+        self.regularization_losses = regularization_losses(encoder)
         self.do_lower_case = tf.Variable(do_lower_case, trainable=False, name="do_lower_case")
         if vocab_file:
             self.vocab_file = tf.saved_model.Asset(vocab_file)
@@ -76,7 +76,7 @@ class EncoderModule(saved_models.Exportable):
     @contextlib.contextmanager
     def tracing(self) -> Iterator[None]:
         """While open, equal layers are traced once."""
-        with self._source.shared_layers.shared():
+        with self._source.shared():
             yield
 
     def trace(self) -> None:
@@ -101,8 +101,7 @@ class EncoderModule(saved_models.Exportable):
         return signatures
 
     def _call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, Any]:
-        self._source.shared_layers.training = training
-        return self.encoder(inputs, training)
+        return self._source.call(inputs, training)
 
     def _call_mlm(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, Any]:
         encoder_inputs = {name: inputs[name] for name in encoder_calls.INPUT_NAMES}
@@ -113,14 +112,27 @@ class EncoderModule(saved_models.Exportable):
         return dict(outputs, mlm_logits=logits)
 
 
-class _Untracked:
-    """Keeps the source out of the SavedModel, which has its variables in lists of its own."""
+class Source:
+    """An encoder as a module's source, which is itself no part of the SavedModel.
 
-    def __init__(
-        self, encoder: encoders.Encoder, shared_layers: layer_sharing.SharedLayers
-    ) -> None:
+    Attributes:
+      encoder: The encoder.
+    """
+
+    def __init__(self, encoder: encoders.Encoder) -> None:
         self.encoder = encoder
-        self.shared_layers = shared_layers
+        self._shared_layers = layer_sharing.SharedLayers(encoder.network)
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[None]:
+        """While open, equal layers are traced once."""
+        with self._shared_layers.shared():
+            yield
+
+    def call(self, inputs: dict[str, tf.Tensor], training: bool) -> dict[str, Any]:
+        """Runs the encoder, as `encoders.Encoder` does."""
+        self._shared_layers.training = training
+        return self.encoder(inputs, training)
 
 
 def _signature(function: Callable[..., Any], names: Iterable[str]) -> Callable[..., Any]:
@@ -140,8 +152,15 @@ def _signature(function: Callable[..., Any], names: Iterable[str]) -> Callable[.
     return signature
 
 
-def _regularization_losses(encoder: encoders.Encoder) -> list[Callable[[], tf.Tensor]]:
-    """Returns a function for each of the network's losses that depend on variables alone."""
+def regularization_losses(encoder: encoders.Encoder) -> list[Callable[[], tf.Tensor]]:
+    """Returns functions for the network's losses that depend on variables alone.
+
+    Args:
+      encoder: The encoder.
+
+    Returns:
+      Functions without arguments, each of which returns a scalar, float32.
+    """
     regularized = any(
         getattr(module, name, None) is not None
         for module in encoder.network.submodules

@@ -91,7 +91,7 @@ FLAGS = (
         "export_type",
         "export.export_type",
         "What to export: model (the encoder), model_with_mlm (with the masked-language-model "
-        "head), preprocessing, or all of them.",
+        "head), preprocessing, text_embedding (both in one), or all of them.",
         "model_with_mlm",
         _TEXT,
         repr,

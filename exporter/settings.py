@@ -146,3 +146,22 @@ class PreprocessingSettings:
     default_seq_length: int | None = None
     tokenize_with_offsets: bool = False
     disable_assert: bool = False
+
+
+@gin.configurable("text_embedding", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class TextEmbeddingSettings:
+    """The text-embedding model. Its sequence length is the preprocessing's.
+
+    Attributes:
+      vector: "pooled_output", "first_token" (of the last layer), "mean" (of the last layer over
+        the tokens) or "mean_of_last_layers".
+      num_layers: How many layers "mean_of_last_layers" takes.
+      normalize: Whether vectors are scaled to length one.
+      pad_to_longest: Whether a batch is padded to its longest text and not to the sequence length.
+    """
+
+    vector: str = "pooled_output"
+    num_layers: int = 4
+    normalize: bool = False
+    pad_to_longest: bool = True

@@ -27,7 +27,7 @@ def show(path: str) -> str:
     loaded = {part: tf.saved_model.load(part) for part in parts}
     lines = ["", *(line for part in parts for line in _describe(part, loaded[part]))]
     preprocess = next((model for model in loaded.values() if _is_preprocessing(model)), None)
-    encoder = next((model for model in loaded.values() if not _is_preprocessing(model)), None)
+    encoder = next((model for model in loaded.values() if _name(model) == "encoder"), None)
     if preprocess is not None and encoder is not None:
         lines += _embedding(preprocess, encoder)
     lines += ["", "Try next:", *(f"  {command}" for command in _commands(parts, loaded))]
@@ -46,6 +46,13 @@ def _parts(path: str) -> list[str]:
 
 def _is_preprocessing(model: Any) -> bool:
     return hasattr(model, "bert_pack_inputs")
+
+
+def _name(model: Any) -> str:
+    if _is_preprocessing(model):
+        return "preprocess"
+    inputs = model.signatures["serving_default"].structured_input_signature[1]
+    return "embed" if "sentences" in inputs else "encoder"
 
 
 def _describe(path: str, model: Any) -> Iterator[str]:
@@ -85,7 +92,6 @@ def _embedding(preprocess: Any, encoder: Any) -> Iterator[str]:
 
 def _commands(parts: list[str], loaded: dict[str, Any]) -> Iterator[str]:
     for part in parts:
-        name = "preprocess" if _is_preprocessing(loaded[part]) else "encoder"
-        yield f"{name} = tensorflow_hub.load({part!r})"
+        yield f"{_name(loaded[part])} = tensorflow_hub.load({part!r})"
     yield f"saved_model_cli show --all --dir {parts[0]}"
     yield "python launch.py --help"

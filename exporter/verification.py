@@ -7,17 +7,14 @@ files, sharing traces) is used on the source's side.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from official.nlp.modeling import layers as tfnlp_layers
 
-from exporter import encoder_calls, encoder_modules, encoders, reports, restorations
+from exporter import comparison, encoder_calls, encoder_modules, encoders, reports, restorations
 
-# The largest difference of float32 outputs, relative to the largest output above 1.
-LIMIT = 1e-5
 _SEED = 20201012
 
 
@@ -50,72 +47,6 @@ def verify_encoder(
         inputs = next(iter(_batches(source, level)))
         checks += [_same_gradients(source, loaded, inputs), _dropout(source, loaded, inputs)]
     return reports.Report("encoder", tuple(checks))
-
-
-# Enough to tell casing, accents, splitting and truncation apart; not a proof of equality.
-_TEXTS = (
-    "The quick brown fox didn't jump over 12,345 lazy dogs - or did it?",
-    "",
-    "Caf\u00e9 na\u00efve \u00dcber STRASSE stra\u00dfe",
-    "unaffable hypercharacterization \U0001f600!",
-    "\u4f60\u597d\uff0c\u4e16\u754c \u0441\u043b\u043e\u0432\u043e",
-    "Many words " * 200,
-)
-
-
-def verify_preprocessing(
-    path: str,
-    *,
-    vocab_file: str | None,
-    sp_model_file: str | None,
-    lower_case: bool,
-    seq_length: int,
-    special_tokens: dict[str, int] | None = None,
-) -> reports.Report:
-    """Compares a preprocessing SavedModel with TF-NLP's preprocessing in Python code.
-
-    Args:
-      path: The SavedModel.
-      vocab_file: The WordPiece vocabulary that it was made from, or None.
-      sp_model_file: The SentencePiece model that it was made from, or None.
-      lower_case: Whether text is lower-cased.
-      seq_length: The default sequence length.
-      special_tokens: The special tokens, where they are not spelled as TF-NLP looks them up.
-
-    Returns:
-      The report; the caller decides what a failure means.
-    """
-    if vocab_file:
-        tokenizer = tfnlp_layers.BertTokenizer(vocab_file=vocab_file, lower_case=lower_case)
-    else:
-        tokenizer = tfnlp_layers.SentencepieceTokenizer(
-            model_file_path=sp_model_file, lower_case=lower_case, strip_diacritics=True
-        )
-    special_tokens = special_tokens or tokenizer.get_special_tokens_dict()
-    pack = tfnlp_layers.BertPackInputs(seq_length, special_tokens_dict=special_tokens)
-    loaded = tf.saved_model.load(path)
-    text = tf.constant(_TEXTS)
-    tokens, got_tokens = tokenizer(text), loaded.tokenize(text)
-    pairs = [tokens, tokens[::-1]], [got_tokens, got_tokens[::-1]]
-    got_special_tokens = {
-        name: int(value) for name, value in loaded.tokenize.get_special_tokens_dict().items()
-    }
-    return reports.Report(
-        "preprocessing",
-        (
-            reports.Check(
-                "special tokens", got_special_tokens == special_tokens, str(got_special_tokens)
-            ),
-            _same_tokens("tokens", tokens, got_tokens),
-            _compare("packed inputs", pack(tokens), loaded(text)),
-            _compare("packed pairs", pack(pairs[0]), loaded.bert_pack_inputs(pairs[1])),
-        ),
-    )
-
-
-def _same_tokens(name: str, expected: tf.RaggedTensor, got: tf.RaggedTensor) -> reports.Check:
-    same = expected.to_list() == got.to_list()
-    return reports.Check(name, same, f"{got.flat_values.shape[0]} in {len(_TEXTS)} texts")
 
 
 def _batches(source: encoders.Encoder, level: str) -> Iterable[dict[str, tf.Tensor]]:
@@ -153,7 +84,7 @@ def _same_outputs(
     length = inputs["input_word_ids"].shape[1]
     expected = source(inputs, training=False)
     checks = [
-        _compare(f"outputs at length {length}", expected, loaded(inputs, training=False)),
+        comparison.compare(f"outputs at length {length}", expected, loaded(inputs, training=False)),
     ]
     if source.masked_lm is not None:
         last = expected["sequence_output"].shape[1] - 1  # Funnel Transformers shorten sequences.
@@ -161,7 +92,9 @@ def _same_outputs(
         logits = source.masked_lm(expected["sequence_output"], masked_positions=positions)
         got = loaded.mlm({**inputs, encoder_modules.POSITIONS_NAME: positions}, training=False)
         checks.append(
-            _compare(f"mlm outputs at length {length}", {**expected, "mlm_logits": logits}, got)
+            comparison.compare(
+                f"mlm outputs at length {length}", {**expected, "mlm_logits": logits}, got
+            )
         )
     return checks
 
@@ -181,7 +114,7 @@ def _same_gradients(
             for index, value in enumerate(values)
         }
 
-    return _compare(
+    return comparison.compare(
         "gradients of a scalar loss",
         gradients(source, source.network.trainable_variables),
         gradients(loaded, loaded.trainable_variables),
@@ -195,29 +128,3 @@ def _dropout(source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
 
     expected, got = varies(source), varies(loaded)
     return reports.Check("dropout in training", expected == got, "active" if got else "inactive")
-
-
-def _compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> reports.Check:
-    """Compares nested outputs by name."""
-    if set(expected) != set(got):
-        return reports.Check(name, False, f"{sorted(got)} instead of {sorted(expected)}")
-    largest, where = 0.0, "all equal"
-    for key in sorted(expected):
-        for ours, theirs in zip(
-            tf.nest.flatten(expected[key]), tf.nest.flatten(got[key]), strict=True
-        ):
-            difference = _difference(ours, theirs)
-            if difference > largest or np.isnan(difference):
-                largest, where = difference, f"largest difference {difference:.1e} in {key}"
-    return reports.Check(name, largest <= LIMIT, where)
-
-
-def _difference(expected: tf.Tensor | None, got: tf.Tensor | None) -> float:
-    """The largest difference, relative to the largest expected value above 1; NaN if undefined."""
-    if expected is None or got is None:
-        return 0.0 if expected is got else float("nan")
-    if expected.shape != got.shape or expected.dtype != got.dtype:
-        return float("nan")
-    expected_values, got_values = np.asarray(expected), np.asarray(got)
-    scale = max(1.0, float(np.max(np.abs(expected_values), initial=0.0)))
-    return float(np.max(np.abs(expected_values - got_values), initial=0.0)) / scale

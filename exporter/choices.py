@@ -1,0 +1,106 @@
+"""What gin says to export, and the mistakes in it that can be told without reading checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from exporter import errors, poolers, settings
+
+EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing", "text_embedding", "all")
+VERIFY_LEVELS = ("off", "quick", "full")
+WEIGHTS = ("raw", "ema")
+DEFAULT_SEQ_LENGTH = 128
+VECTORS = ("pooled_output", "first_token", "mean", "mean_of_last_layers")
+WITH_WEIGHTS = ("model", "model_with_mlm", "text_embedding", "all")
+WITH_ENCODER = ("model", "model_with_mlm", "all")
+WITH_PREPROCESSING = ("preprocessing", "all")
+WITH_TEXT = ("preprocessing", "text_embedding", "all")
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """What gin says."""
+
+    export_type: str
+    verify: str
+    pooler: Callable[[], poolers.Pooler]
+    encoder: settings.EncoderSettings
+    mlm: settings.MlmSettings
+    checkpoint: settings.CheckpointSettings
+    pretraining: settings.PretrainingSettings
+    tokenizer: settings.TokenizerSettings
+    preprocessing: settings.PreprocessingSettings
+    text_embedding: settings.TextEmbeddingSettings
+
+
+def wrong(choices: Choices) -> list[errors.UserError]:
+    """Values that cannot be right."""
+    mistakes = []
+    for setting, value, known in (
+        ("export.export_type", choices.export_type, EXPORT_TYPES),
+        ("export.verify", choices.verify, VERIFY_LEVELS),
+        ("checkpoint.weights", choices.checkpoint.weights, WEIGHTS),
+        ("text_embedding.vector", choices.text_embedding.vector, VECTORS),
+    ):
+        name = setting.rpartition(".")[2]
+        if value not in known:
+            mistakes.append(
+                errors.UserError(
+                    f"--{name} must be one of {', '.join(known)}.",
+                    example=f"--{name}={known[0]}",
+                    received=repr(value),
+                    setting=setting,
+                )
+            )
+    length = choices.preprocessing.default_seq_length
+    if choices.export_type in WITH_TEXT and length is not None and length < 3:
+        mistakes.append(
+            errors.UserError(
+                "--default_seq_length must leave room for [CLS], one token and [SEP].",
+                example="--default_seq_length=128",
+                received=str(length),
+                setting="preprocessing.default_seq_length",
+            )
+        )
+    return mistakes
+
+
+def missing(choices: Choices) -> list[errors.UserError]:
+    """Files without which there is nothing to export."""
+    mistakes = choices.tokenizer.mistakes()
+    if choices.export_type in WITH_WEIGHTS:
+        mistakes += choices.encoder.mistakes()
+        if not choices.checkpoint.model_checkpoint_path:
+            mistakes.append(
+                errors.UserError(
+                    "An encoder needs a checkpoint.",
+                    example="--model_checkpoint_path=bert_model.ckpt",
+                    setting="checkpoint.model_checkpoint_path",
+                )
+            )
+    return mistakes
+
+
+def completed(choices: Choices) -> Choices:
+    """Fills from the pre-training run what is not set otherwise."""
+    from exporter import pretraining
+
+    run = pretraining.read(choices.pretraining)
+    encoder, checkpoint, tokenizer = choices.encoder, choices.checkpoint, choices.tokenizer
+    if not (encoder.encoder_config_file or encoder.bert_config_file or encoder.config):
+        encoder = dataclasses.replace(encoder, encoder_config_file=run.params_file)
+    if not checkpoint.model_checkpoint_path:
+        checkpoint = dataclasses.replace(checkpoint, model_checkpoint_path=run.checkpoint_prefix)
+    if not (tokenizer.vocab_file or tokenizer.sp_model_file):
+        tokenizer = dataclasses.replace(tokenizer, vocab_file=run.vocab_file)
+    preprocessing = choices.preprocessing
+    if preprocessing.default_seq_length is None:
+        preprocessing = dataclasses.replace(preprocessing, default_seq_length=run.seq_length)
+    return dataclasses.replace(
+        choices,
+        encoder=encoder,
+        checkpoint=checkpoint,
+        tokenizer=tokenizer,
+        preprocessing=preprocessing,
+    )

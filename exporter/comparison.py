@@ -1,0 +1,49 @@
+"""Compares tensors that should be equal but for rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from exporter import reports
+
+# The largest difference of float32 outputs, relative to the largest output above 1.
+LIMIT = 1e-5
+
+
+def compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> reports.Check:
+    """Compares nested outputs by name.
+
+    Args:
+      name: What is compared, for the report.
+      expected: The source's outputs.
+      got: The export's.
+
+    Returns:
+      The check, which fails where names, shapes or dtypes differ, too.
+    """
+    if set(expected) != set(got):
+        return reports.Check(name, False, f"{sorted(got)} instead of {sorted(expected)}")
+    largest, where = 0.0, "all equal"
+    for key in sorted(expected):
+        for ours, theirs in zip(
+            tf.nest.flatten(expected[key]), tf.nest.flatten(got[key]), strict=True
+        ):
+            difference = _difference(ours, theirs)
+            if difference > largest or np.isnan(difference):
+                largest, where = difference, f"largest difference {difference:.1e} in {key}"
+    return reports.Check(name, largest <= LIMIT, where)
+
+
+def _difference(expected: tf.Tensor | None, got: tf.Tensor | None) -> float:
+    """The largest difference, relative to the largest expected value above 1; NaN if undefined."""
+    if expected is None or got is None:
+        return 0.0 if expected is got else float("nan")
+    if expected.shape != got.shape or expected.dtype != got.dtype:
+        return float("nan")
+    expected_values, got_values = np.asarray(expected), np.asarray(got)
+    scale = max(1.0, float(np.max(np.abs(expected_values), initial=0.0)))
+    return float(np.max(np.abs(expected_values - got_values), initial=0.0)) / scale

@@ -1,0 +1,147 @@
+"""The object that becomes the text-embedding SavedModel: text in, vectors out.
+
+It implements "text embeddings from text inputs" of the Common SavedModel APIs for text
+(tensorflow.org/hub/common_saved_model_apis/text) and the Reusable SavedModel interface.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from exporter import encoder_modules, encoders, packing, saved_models, tokenizers
+
+_TEXT = tf.TensorSpec([None], tf.string, name="text")
+_SENTENCES = tf.TensorSpec([None], tf.string, name="sentences")
+# Where a norm is smaller than this, the vector stays as short as it is.
+_SMALLEST_NORM = 1e-12
+
+
+class TextEmbedding(saved_models.Exportable):
+    """The root object of a text-embedding SavedModel.
+
+    Called as `embed(text, training=False)` on strings `[B]`, it returns vectors, float32 `[B, D]`
+    (B: batch size, D: hidden size).
+
+    Attributes:
+      variables: The encoder's variables, in the source's order.
+      trainable_variables: Those to be trained.
+      regularization_losses: Functions without arguments, of a scalar loss each.
+    """
+
+    def __init__(
+        self,
+        tokenizer: tokenizers.Tokenizer,
+        encoder: encoders.Encoder,
+        *,
+        seq_length: int,
+        vector: str = "pooled_output",
+        num_layers: int = 4,
+        normalize: bool = False,
+        pad_to_longest: bool = True,
+    ) -> None:
+        """Puts preprocessing and encoder together. Nothing is traced yet.
+
+        Args:
+          tokenizer: The tokenizer.
+          encoder: The encoder.
+          seq_length: Longer texts are cut off there.
+          vector: "pooled_output", "first_token" (of the last layer), "mean" (of the last layer over
+            the tokens) or "mean_of_last_layers".
+          num_layers: How many layers `mean_of_last_layers` takes.
+          normalize: Whether vectors are scaled to length one.
+          pad_to_longest: Whether a batch is padded to its longest text and not to `seq_length`.
+        """
+        super().__init__()
+        self._source = encoder_modules.Source(encoder)
+        self._tokenizer = tokenizer
+        self.variables = encoder.network.variables
+        self.trainable_variables = encoder.network.trainable_variables
+        self.regularization_losses = encoder_modules.regularization_losses(encoder)
+        ids = packing.PackingIds.from_special_tokens(tokenizer.special_tokens)
+
+        def outputs(text: tf.Tensor, training: bool) -> dict[str, Any]:
+            tokens = packing.flatten(tokenizer.tokenize(text))
+            length: int | tf.Tensor = seq_length
+            if pad_to_longest:
+                longest = tf.reduce_max(tf.concat([tokens.row_lengths(), [0]], axis=0))
+                length = tf.minimum(tf.cast(longest, tf.int32) + 2, seq_length)
+            inputs = packing.pack([tokens], length, ids)
+            result = self._source.call(inputs, training)
+            mask = tf.cast(inputs[packing.INPUT_MASK], tf.float32)[:, :, tf.newaxis]
+            return dict(result, vector=_vector(result, mask, vector, num_layers, normalize))
+
+        def embed(text: tf.Tensor, training: bool = False) -> tf.Tensor:
+            return outputs(tf.convert_to_tensor(text), training)["vector"]
+
+        self._outputs = _Untracked(outputs)
+        self.__call__ = tf.function(embed, autograph=False)
+
+    @contextlib.contextmanager
+    def tracing(self) -> Iterator[None]:
+        """While open, equal layers are traced once."""
+        with self._source.shared():
+            yield
+
+    def trace(self) -> None:
+        """Traces all permitted calls."""
+        for training in (False, True):
+            self.__call__.get_concrete_function(_TEXT, training=training)
+
+    def signatures(self) -> dict[str, Callable[..., Any]]:
+        """Returns the signatures, for users that cannot call objects.
+
+        Both take `sentences`, strings `[B]`. `serving_default` returns `default`, the vectors;
+        `outputs` returns them with the encoder's `pooled_output` and `sequence_output`.
+        """
+
+        @tf.function(autograph=False, input_signature=[_SENTENCES])
+        def serving_default(sentences: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"default": self.__call__(sentences)}
+
+        @tf.function(autograph=False, input_signature=[_SENTENCES])
+        def all_outputs(sentences: tf.Tensor) -> dict[str, tf.Tensor]:
+            result = self._outputs.value(sentences, training=False)
+            names = ("pooled_output", "sequence_output")
+            return {"default": result["vector"], **{name: result[name] for name in names}}
+
+        return {"serving_default": serving_default, "outputs": all_outputs}
+
+
+class _Untracked:
+    """Keeps a function from becoming a part of the SavedModel."""
+
+    def __init__(self, value: Callable[..., Any]) -> None:
+        self.value = value
+
+
+def _vector(
+    outputs: dict[str, Any], mask: tf.Tensor, vector: str, num_layers: int, normalize: bool
+) -> tf.Tensor:
+    """Makes the vectors.
+
+    Args:
+      outputs: The encoder's.
+      mask: float32 `[B, L, 1]`, one for tokens and zero for padding.
+      vector: What they are made from.
+      num_layers: How many layers `mean_of_last_layers` takes.
+      normalize: Whether vectors are scaled to length one.
+
+    Returns:
+      float32 `[B, D]`.
+    """
+    if vector == "pooled_output":
+        result = outputs["pooled_output"]
+    elif vector == "first_token":
+        result = outputs["sequence_output"][:, 0]
+    else:
+        tokens = outputs["sequence_output"]
+        if vector == "mean_of_last_layers":
+            tokens = tf.add_n(outputs["encoder_outputs"][-num_layers:]) / num_layers
+        result = tf.reduce_sum(tokens * mask, axis=1) / tf.reduce_sum(mask, axis=1)
+    if normalize:
+        result = tf.math.l2_normalize(result, axis=-1, epsilon=_SMALLEST_NORM)
+    return result

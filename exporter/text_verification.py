@@ -1,0 +1,139 @@
+"""Compares what takes text with TF-NLP's preprocessing and encoder in Python code."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from official.nlp.modeling import layers as tfnlp_layers
+
+from exporter import comparison, encoders, reports, settings
+
+# Enough to tell casing, accents, splitting and truncation apart; not a proof of equality.
+_TEXTS = (
+    "The quick brown fox didn't jump over 12,345 lazy dogs - or did it?",
+    "",
+    "Caf\u00e9 na\u00efve \u00dcber STRASSE stra\u00dfe",
+    "unaffable hypercharacterization \U0001f600!",
+    "\u4f60\u597d\uff0c\u4e16\u754c \u0441\u043b\u043e\u0432\u043e",
+    "Many words " * 200,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSource:
+    """How text becomes an encoder's inputs.
+
+    Attributes:
+      vocab_file: The WordPiece vocabulary, or None.
+      sp_model_file: The SentencePiece model, or None.
+      lower_case: Whether text is lower-cased.
+      seq_length: The default sequence length.
+      special_tokens: The special tokens, where they are not spelled as TF-NLP looks them up.
+    """
+
+    vocab_file: str | None
+    sp_model_file: str | None
+    lower_case: bool
+    seq_length: int
+    special_tokens: dict[str, int] | None = None
+
+    def layers(self) -> tuple[tf_keras.layers.Layer, tf_keras.layers.Layer, dict[str, int]]:
+        """Returns TF-NLP's tokenizer, its packing layer, and the special tokens."""
+        if self.vocab_file:
+            tokenizer = tfnlp_layers.BertTokenizer(
+                vocab_file=self.vocab_file, lower_case=self.lower_case
+            )
+        else:
+            tokenizer = tfnlp_layers.SentencepieceTokenizer(
+                model_file_path=self.sp_model_file,
+                lower_case=self.lower_case,
+                strip_diacritics=True,
+            )
+        special_tokens = self.special_tokens or tokenizer.get_special_tokens_dict()
+        pack = tfnlp_layers.BertPackInputs(self.seq_length, special_tokens_dict=special_tokens)
+        return tokenizer, pack, special_tokens
+
+
+def verify_preprocessing(path: str, source: TextSource) -> reports.Report:
+    """Compares a preprocessing SavedModel with TF-NLP's preprocessing in Python code.
+
+    Args:
+      path: The SavedModel.
+      source: What it was made from.
+
+    Returns:
+      The report; the caller decides what a failure means.
+    """
+    tokenizer, pack, special_tokens = source.layers()
+    loaded = tf.saved_model.load(path)
+    text = tf.constant(_TEXTS)
+    tokens, got_tokens = tokenizer(text), loaded.tokenize(text)
+    pairs = [tokens, tokens[::-1]], [got_tokens, got_tokens[::-1]]
+    got_special_tokens = {
+        name: int(value) for name, value in loaded.tokenize.get_special_tokens_dict().items()
+    }
+    same_special_tokens = got_special_tokens == special_tokens
+    return reports.Report(
+        "preprocessing",
+        (
+            reports.Check("special tokens", same_special_tokens, str(got_special_tokens)),
+            _same_tokens("tokens", tokens, got_tokens),
+            comparison.compare("packed inputs", pack(tokens), loaded(text)),
+            comparison.compare("packed pairs", pack(pairs[0]), loaded.bert_pack_inputs(pairs[1])),
+        ),
+    )
+
+
+def _same_tokens(name: str, expected: tf.RaggedTensor, got: tf.RaggedTensor) -> reports.Check:
+    same = expected.to_list() == got.to_list()
+    return reports.Check(name, same, f"{got.flat_values.shape[0]} in {len(_TEXTS)} texts")
+
+
+def verify_text_embedding(
+    path: str,
+    source: TextSource,
+    encoder: encoders.Encoder,
+    choices: settings.TextEmbeddingSettings,
+) -> reports.Report:
+    """Compares a text-embedding SavedModel with TF-NLP's preprocessing and encoder.
+
+    Args:
+      path: The SavedModel.
+      source: What text is prepared with.
+      encoder: The encoder; its variables have their values.
+      choices: How vectors are made.
+
+    Returns:
+      The report; the caller decides what a failure means.
+    """
+    tokenizer, pack, _ = source.layers()
+    loaded = tf.saved_model.load(path)
+    inputs = pack(tokenizer(tf.constant(_TEXTS)))
+    outputs = encoder(inputs, training=False)
+    expected = {"vectors": tf.constant(_vectors(outputs, inputs["input_mask"].numpy(), choices))}
+    got = {"vectors": loaded(tf.constant(_TEXTS))}
+    return reports.Report("text embedding", (comparison.compare("vectors", expected, got),))
+
+
+def _vectors(
+    outputs: dict[str, Any], mask: np.ndarray, choices: settings.TextEmbeddingSettings
+) -> np.ndarray:
+    layers = [layer.numpy() for layer in outputs["encoder_outputs"]]
+    if choices.vector == "pooled_output":
+        vectors = outputs["pooled_output"].numpy()
+    elif choices.vector == "first_token":
+        vectors = outputs["sequence_output"].numpy()[:, 0]
+    else:
+        tokens = outputs["sequence_output"].numpy()
+        if choices.vector == "mean_of_last_layers":
+            tokens = np.mean(layers[-choices.num_layers :], axis=0)
+        vectors = np.stack(
+            [row[chosen > 0].mean(axis=0) for row, chosen in zip(tokens, mask, strict=True)]
+        )
+    if choices.normalize:
+        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
