@@ -35,6 +35,7 @@ def test_run_files_lack_nothing_but_what_they_say(path: pathlib.Path) -> None:
         "model",
         "model_with_mlm",
         "preprocessing",
+        "text_embedding",
         "all",
     )
 
