@@ -100,7 +100,7 @@ class Preprocessing(saved_models.Exportable):
             training: bool | tf.Tensor = False,
         ) -> dict[str, tf.Tensor]:
             del training
-            return pack([tokens(tf.convert_to_tensor(text))], seq_length)
+            return pack([tokens(text)], seq_length)
 
         self.__call__ = tf.function(preprocess, autograph=False)
         self.tokenize = _Tokenization(tokenizer, tokens)
@@ -150,7 +150,7 @@ class _Tokenization(tf.train.Checkpoint):
 
         def tokenize(text: tf.Tensor, training: bool | tf.Tensor = False) -> Any:
             del training
-            return function(tf.convert_to_tensor(text))
+            return function(text)
 
         def get_special_tokens_dict() -> dict[str, tf.Tensor]:
             return {name: tf.constant(i, tf.int32) for name, i in special_tokens.items()}

@@ -48,20 +48,10 @@ class Tokenizer(Protocol):
     why_slow: str | None
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Tokenizes texts.
-
-        Args:
-          text: string `[B]`.
-
-        Returns:
-          Ids, int32 `[B, (words), (pieces)]` or `[B, (pieces)]`.
-        """
+        """Tokenizes texts, string `[B]`, to ids, int32 `[B, (words), (pieces)]` or `[B, (pieces)]`."""
 
     def tokenize_with_offsets(self, text: tf.Tensor) -> Offsets:
         """Tokenizes texts and says where the tokens are.
-
-        Args:
-          text: string `[B]`.
 
         Returns:
           The ids as `tokenize` returns them, and where in the text the pieces start and end, in
@@ -203,6 +193,7 @@ class WordpieceTokenizer(tf.Module):
         return words.with_values(ids), source_starts, source_limits
 
     def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
+        text = tf.convert_to_tensor(text, tf.string)
         spaced = tf.strings.regex_replace(self._normalize(text), _SINGLE_CHARACTER_WORD, r" \0 ")
         # No white space but the space is left to split at.
         return _with_static_batch(tf.strings.split(spaced), text)
@@ -261,10 +252,12 @@ class SentencepieceTokenizer(tf.Module):
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Tokenizes texts, string `[B]`, to ids, int32 `[B, (pieces)]`."""
+        text = tf.convert_to_tensor(text, tf.string)
         return _with_static_batch(self._tokenizer.tokenize(self._normalize(text)), text)
 
     def tokenize_with_offsets(self, text: tf.Tensor) -> Offsets:
         """Tokenizes texts and says where the tokens are, as `Tokenizer` describes it."""
+        text = tf.convert_to_tensor(text, tf.string)
         normalized = self._normalize(text)
         ids, starts, limits = self._tokenizer.tokenize_with_offsets(normalized)
         ids = _with_static_batch(ids, text)
