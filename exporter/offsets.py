@@ -79,9 +79,9 @@ def in_source(
 def _units(
     text: tf.Tensor, normalize: Callable[[tf.Tensor], tf.Tensor], without_spaces: bool
 ) -> _Units:
-    rows, starts, parts = _clusters(text)
+    rows, starts, clusters = _clusters(text)
     # Most are letters: few different ones.
-    unique_parts, index = tf.unique(parts, out_idx=tf.int64)
+    unique_parts, index = tf.unique(clusters, out_idx=tf.int64)
     unique_normalized = normalize(unique_parts)
     # What vanishes belongs to what is before it.
     visible = tf.where(tf.gather(_length(unique_normalized) > 0, index))[:, 0]
@@ -106,22 +106,29 @@ def _units(
     text_bases = tf.cumsum(_length(normalized), exclusive=True)
     bases = tf.cumsum(tf.concat([[0], lengths], axis=0))
     shifts = text_bases - tf.gather(bases, by_text.row_starts())
-    kept = tf.where(tf.gather(aligned, rows) & (lengths > 0))[:, 0]
-    units = (
-        starts,
-        limits,
-        bases[:-1] + tf.gather(shifts, rows),
-        tf.where(tf.gather(unchanged, index), lengths, 0),
+    parts = _Units(
+        start=starts,
+        limit=limits,
+        normalized_start=bases[:-1] + tf.gather(shifts, rows),
+        unchanged_length=tf.where(tf.gather(unchanged, index), lengths, 0),
     )
-    whole = tf.where(~aligned & (_length(normalized) > 0))[:, 0]
-    none = tf.zeros_like(whole)
-    whole_texts = (none, tf.gather(text_lengths, whole), tf.gather(text_bases, whole), none)
-    units = [
-        tf.concat([tf.gather(unit, kept), of_text], axis=0)
-        for unit, of_text in zip(units, whole_texts, strict=True)
-    ]
-    order = tf.argsort(units[2], stable=True)
-    return _Units(*(tf.gather(tensor, order) for tensor in units))
+    none = tf.zeros_like(text_lengths)
+    whole_texts = _Units(none, text_lengths, text_bases, none)
+    return _merge(
+        _pick(parts, tf.gather(aligned, rows) & (lengths > 0)),
+        _pick(whole_texts, ~aligned & (_length(normalized) > 0)),
+    )
+
+
+def _pick(units: _Units, mask: tf.Tensor) -> _Units:
+    picked = tf.where(mask)[:, 0]
+    return _Units(*(tf.gather(tensor, picked) for tensor in units))
+
+
+def _merge(first: _Units, second: _Units) -> _Units:
+    both = _Units(*(tf.concat(pair, axis=0) for pair in zip(first, second, strict=True)))
+    order = tf.argsort(both.normalized_start, stable=True)
+    return _Units(*(tf.gather(tensor, order) for tensor in both))
 
 
 def _clusters(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

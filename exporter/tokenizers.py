@@ -48,14 +48,12 @@ class Tokenizer(Protocol):
     why_slow: str | None
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Tokenizes texts, string `[B]`, to ids, int32 `[B, (words), (pieces)]` or `[B, (pieces)]`."""
+        """Returns ids, int32 `[B, (words), (pieces)]` or `[B, (pieces)]`, of string `[B]`."""
 
     def tokenize_with_offsets(self, text: tf.Tensor) -> Offsets:
-        """Tokenizes texts and says where the tokens are.
+        """Returns ids as `tokenize` does, and where in the text the pieces start and end.
 
-        Returns:
-          The ids as `tokenize` returns them, and where in the text the pieces start and end, in
-          bytes, int64 of the same shape.
+        That is in bytes, int64 of the same shape.
         """
 
 
