@@ -85,6 +85,9 @@ def _group_function(first: tf_keras.layers.Layer) -> Callable[..., Any]:
         variables: list[tf.Variable], training: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         del training  # Only tells traces apart.
+        # Of this trace alone: with the seed that a process may have set, all layers would drop the
+        # same units.
+        tf.random.set_seed(None)
         with _bound(first.variables, [variable.handle for variable in variables]):
             return call(*args, **kwargs)
 

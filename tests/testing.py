@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gin
@@ -211,16 +211,21 @@ def build(case: Case) -> Source:
     return Source(network, pretrainer, next_sentence)
 
 
-def write_files(case: Case, folder: pathlib.Path) -> SourceFiles:
+def write_files(
+    case: Case, folder: pathlib.Path, *, change: Callable[[Source], None] | None = None
+) -> SourceFiles:
     """Writes what pre-training leaves: checkpoint, configuration and vocabulary.
 
     Args:
       case: The case.
       folder: A new or empty folder.
+      change: Changes the weights before they are written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     source = build(case)
     fill(_once(source.pretrainer.variables))
+    if change is not None:
+        change(source)
     prefix = tf.train.Checkpoint(**source.items(case.layout)).write(str(folder / "bert_model.ckpt"))
     (folder / case.config_file).write_text(_config_text(case), encoding="utf-8")
     files = SourceFiles(case, folder, prefix, source)

@@ -62,6 +62,12 @@ def with_positions(
     return {**inputs, testing.POSITIONS_NAME: tf.constant(positions, tf.int32)}
 
 
+def interface(outputs: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the outputs that the interface names."""
+    names = {*testing.OUTPUT_NAMES, "default", "mlm_logits"}
+    return sorted(names & set(outputs))
+
+
 def flat(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Returns outputs by one name each, `encoder_outputs_0` and so on for the list."""
     return dict(_flat(outputs))
@@ -70,7 +76,13 @@ def flat(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def assert_same_outputs(
     expected: Mapping[str, Any], got: Mapping[str, Any], limit: float = LIMIT
 ) -> None:
-    """Fails unless `got` has all that is expected: names, dtypes, shapes and, up to `limit`, values."""
+    """Fails unless all that is expected is there, with its dtype, shape and values.
+
+    Args:
+      expected: The source's outputs, nested or flat.
+      got: The export's.
+      limit: The largest absolute difference.
+    """
     expected, got = flat(expected), flat(got)
     assert not set(expected) - set(got)
     for name, value in expected.items():

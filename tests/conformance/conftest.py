@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +13,7 @@ from tests.conformance import exports
 @pytest.fixture(scope="session")
 def export_golden(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[testing.Case], exports.Export]:
+) -> exports.ExportCase:
     """Returns a function that exports a case when it is first asked to."""
     folder = tmp_path_factory.mktemp("goldens")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -36,6 +37,12 @@ class Export:
     def loaded(self) -> Any:
         """The loaded export; its weights are not to be changed."""
         return tf.saved_model.load(str(self.path))
+
+
+# A source or an export: `call(inputs, training=...)`.
+Call = Callable[..., Mapping[str, Any]]
+# Exports a case when it is first asked to.
+ExportCase = Callable[[testing.Case], Export]
 
 
 def export(case: testing.Case, folder: pathlib.Path, *flags: str) -> Export:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from typing import Any
+
+import pytest
 
 from tests import testing
 
@@ -83,6 +87,29 @@ WITH_DROPOUT = (
     testing.Case("reuse_dropout", "reuse", {**_REUSE, **_DROPOUT}),
 )
 ALL = EXACT + WITH_DROPOUT
+# Of a module that the test of it writes.
+REGULARIZED = testing.Case(
+    "regularized",
+    "bert",
+    {**_BERT, "num_layers": 2},
+    gin_bindings=(
+        "import regularizers_of_ours",
+        *_SCAFFOLD,
+        "TransformerScaffold.kernel_regularizer = @L2()",
+        "L2.l2 = 0.01",
+    ),
+)
+WITH_MLM = tuple(case for case in ALL if case.has_masked_lm)
+
+
+def each(cases: Iterable[testing.Case]) -> pytest.MarkDecorator:
+    """Runs a test with each of the cases as `case`."""
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
+
+
+def with_config(case: testing.Case, **config: Any) -> testing.Case:
+    """Returns a case with some fields of its configuration changed."""
+    return dataclasses.replace(case, config={**case.config, **config})
 
 
 def named(name: str) -> testing.Case:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 import tensorflow as tf
 
 from tests import testing
 from tests.conformance import comparison, exports, goldens
-
-ExportGolden = Callable[[testing.Case], exports.Export]
-
-all_cases = pytest.mark.parametrize("case", goldens.ALL, ids=lambda case: case.name)
-exact_cases = pytest.mark.parametrize("case", goldens.EXACT, ids=lambda case: case.name)
-mlm_cases = pytest.mark.parametrize(
-    "case", [case for case in goldens.ALL if case.has_masked_lm], ids=lambda case: case.name
-)
 
 
 def _sizes(case: testing.Case) -> list[tuple[int, int]]:
@@ -25,16 +15,16 @@ def _sizes(case: testing.Case) -> list[tuple[int, int]]:
     return [(1, 1), (3, 1), (7, 5), (3, case.max_length), (1, case.max_length - 1)]
 
 
-@all_cases
-def test_inference_equals_the_source(case: testing.Case, export_golden: ExportGolden) -> None:
+@goldens.each(goldens.ALL)
+def test_inference_equals_the_source(case: testing.Case, export_golden: exports.ExportCase) -> None:
     export = export_golden(case)
     for batch, length in _sizes(case):
         inputs = comparison.inputs(case, batch, length)
         comparison.assert_same_outputs(export.source(inputs), export.loaded(inputs, training=False))
 
 
-@all_cases
-def test_inference_is_the_default(case: testing.Case, export_golden: ExportGolden) -> None:
+@goldens.each(goldens.ALL)
+def test_inference_is_the_default(case: testing.Case, export_golden: exports.ExportCase) -> None:
     export = export_golden(case)
     inputs = comparison.inputs(case, 3, 5)
     comparison.assert_same_outputs(
@@ -42,8 +32,8 @@ def test_inference_is_the_default(case: testing.Case, export_golden: ExportGolde
     )
 
 
-@mlm_cases
-def test_masked_lm_equals_the_source(case: testing.Case, export_golden: ExportGolden) -> None:
+@goldens.each(goldens.WITH_MLM)
+def test_masked_lm_equals_the_source(case: testing.Case, export_golden: exports.ExportCase) -> None:
     export = export_golden(case)
     for batch, length in _sizes(case):
         inputs = comparison.inputs(case, batch, length)
@@ -53,9 +43,9 @@ def test_masked_lm_equals_the_source(case: testing.Case, export_golden: ExportGo
         comparison.assert_same_outputs(expected, export.loaded.mlm(inputs))
 
 
-@exact_cases
+@goldens.each(goldens.EXACT)
 def test_training_without_dropout_equals_the_source(
-    case: testing.Case, export_golden: ExportGolden
+    case: testing.Case, export_golden: exports.ExportCase
 ) -> None:
     export = export_golden(case)
     inputs = comparison.inputs(case, 7, 5)
@@ -67,9 +57,9 @@ def test_training_without_dropout_equals_the_source(
         comparison.assert_same_outputs(expected, export.loaded.mlm(inputs, training=True))
 
 
-@all_cases
+@goldens.each(goldens.ALL)
 def test_outputs_are_those_of_the_interface(
-    case: testing.Case, export_golden: ExportGolden
+    case: testing.Case, export_golden: exports.ExportCase
 ) -> None:
     export = export_golden(case)
     inputs = comparison.inputs(case, 3, 5)
@@ -82,26 +72,24 @@ def test_outputs_are_those_of_the_interface(
         assert set(export.loaded.mlm(inputs)) == {*outputs, "mlm_logits"}
 
 
-@all_cases
-def test_signatures_equal_the_calls(case: testing.Case, export_golden: ExportGolden) -> None:
+@goldens.each(goldens.ALL)
+def test_signatures_equal_the_calls(case: testing.Case, export_golden: exports.ExportCase) -> None:
     export = export_golden(case)
     inputs = comparison.inputs(case, 3, 5)
     outputs = export.loaded(inputs)
     signatures = export.loaded.signatures
     assert set(signatures) == {"serving_default"} | ({"mlm"} if case.has_masked_lm else set())
     comparison.assert_same_outputs(
-        comparison.flat(outputs), signatures["serving_default"](**inputs), limit=0
+        comparison.flat(outputs), signatures["serving_default"](**inputs)
     )
     if case.has_masked_lm:
         inputs = comparison.with_positions(inputs, outputs["sequence_output"])
         outputs = export.loaded.mlm(inputs)
-        comparison.assert_same_outputs(
-            comparison.flat(outputs), signatures["mlm"](**inputs), limit=0
-        )
+        comparison.assert_same_outputs(comparison.flat(outputs), signatures["mlm"](**inputs))
 
 
-@all_cases
-def test_static_shapes(case: testing.Case, export_golden: ExportGolden) -> None:
+@goldens.each(goldens.ALL)
+def test_static_shapes(case: testing.Case, export_golden: exports.ExportCase) -> None:
     """Users build models on the outputs, whose widths must then be known."""
     export = export_golden(case)
     width = case.get("hidden_size")
