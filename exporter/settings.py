@@ -8,6 +8,7 @@ name and, where there is a flag, the flag's.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import gin
@@ -90,10 +91,14 @@ class PretrainingSettings:
     Attributes:
       pretraining_dir: The `--model_dir` of `python -m official.nlp.train`.
       checkpoint: "latest", "best" or a global step.
+      allow_overrides: Names of what may be set otherwise than the run recorded it, though no weight
+        can show the difference: fields of the encoder's configuration ("norm_first") and gin
+        parameters ("TransformerScaffold.norm_first").
     """
 
     pretraining_dir: str | None = None
     checkpoint: str | int = "latest"
+    allow_overrides: Sequence[str] = ()
 
 
 @gin.configurable("tokenizer", module="exporter")
