@@ -7,10 +7,13 @@ choice is a gin configurable to bind to `export.pooler`, called when its values 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import gin
 import numpy as np
+
+from exporter import errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,15 +96,41 @@ def initialized_pooler(
     def make_values(
         kernel_shape: tuple[int, int], bias_shape: tuple[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        import tf_keras
-
-        function = initializer
-        if isinstance(initializer, str):
-            function = tf_keras.initializers.get(initializer)
-            arguments = dict(config or {})
-            if "seed" in function.get_config():
-                arguments = {"seed": seed, **arguments}
-            function = type(function)(**{**function.get_config(), **arguments})
-        return np.asarray(function(kernel_shape), np.float32), np.zeros(bias_shape, np.float32)
+        try:
+            function = _initializer(initializer, config, seed)
+            kernel = np.asarray(function(kernel_shape), np.float32)
+        except (ValueError, TypeError) as error:
+            raise _no_initializer(initializer, config, str(error)) from error
+        if kernel.shape != kernel_shape:
+            reason = f"values of shape {kernel.shape} for a kernel of shape {kernel_shape}"
+            raise _no_initializer(initializer, config, reason)
+        return kernel, np.zeros(bias_shape, np.float32)
 
     return Pooler("initialized_pooler", make_values=make_values)
+
+
+def _initializer(
+    initializer: Any, config: dict[str, Any] | None, seed: int
+) -> Callable[[tuple[int, int]], Any]:
+    import tf_keras
+
+    if not isinstance(initializer, str):
+        return initializer
+    default = tf_keras.initializers.get(initializer)
+    arguments = dict(config or {})
+    if "seed" in default.get_config():
+        arguments = {"seed": seed, **arguments}
+    return type(default)(**{**default.get_config(), **arguments})
+
+
+def _no_initializer(
+    initializer: Any, config: dict[str, Any] | None, reason: str
+) -> errors.UserError:
+    given = f" with {config}" if config else ""
+    return errors.UserError(
+        "initialized_pooler needs an initializer of Keras, and arguments that it has.",
+        example="initialized_pooler.initializer = 'truncated_normal' and "
+        "initialized_pooler.config = {'stddev': 0.02}",
+        received=f"{initializer!r}{given}: {reason}",
+        setting=f"initialized_pooler.{'config' if config else 'initializer'}",
+    )
