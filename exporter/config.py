@@ -20,7 +20,15 @@ from typing import Any
 
 import gin
 
-from exporter import configurables, errors, gin_checks, gin_macros, gin_parsing
+from exporter import (
+    configurables,
+    errors,
+    gin_checks,
+    gin_macros,
+    gin_parsing,
+    pretraining_gin,
+    progress,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -63,12 +71,14 @@ class Resolved:
       statements: What gin is given, in order, includes resolved.
       used: The configurables that are bound or referred to.
       ignored: The bindings that play no part in an export.
+      notes: What is worth a line in the log.
     """
 
     root: str
     statements: tuple[gin_parsing.Statement, ...]
     used: tuple[configurables.Configurable, ...]
     ignored: tuple[gin_parsing.Binding, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def bindings(self) -> tuple[gin_parsing.Binding, ...]:
@@ -84,14 +94,7 @@ class Resolved:
         binding = self._winning(setting)
         if binding is None:
             return None
-        places = [binding.where]
-        macros = gin_macros.definitions(self.bindings)
-        value = binding.value
-        while isinstance(value, gin_parsing.Macro) and value.name in macros:
-            macro = macros[value.name]
-            places.append(f"{value!r} from {macro.where}")
-            value = macro.value
-        return ", ".join(places)
+        return gin_macros.places(binding, gin_macros.definitions(self.bindings))
 
     def value(self, setting: str) -> Any:
         """Returns the literal that a setting is bound to, by way of macros or not.
@@ -110,12 +113,15 @@ class Resolved:
           UserError: Gin refuses a binding that could not be judged without importing.
         """
         gin.clear_config()
-        configurables.import_all(self.used)
+        if any(entry.module for entry in self.used):
+            with progress.step("importing what gin names of TF-NLP"):
+                configurables.import_all(self.used)
         for statement in self.statements:
             _apply(statement)
         gin.finalize()
-        if self.ignored:
-            _logger.info("%s", _ignored_line(self.ignored))
+        lines = [_ignored_line(self.ignored)] if self.ignored else []
+        for line in (*self.notes, *lines):
+            _logger.info("%s", line)
 
     def run(self) -> Any:
         """Calls the root configurable.
@@ -169,18 +175,27 @@ def resolve(config: Config, root: str) -> Resolved:
     """
     importlib.import_module(root)
     parsed = gin_parsing.parse(config.gin_files, config.bindings, config.search_paths)
+    record = pretraining_gin.read(parsed.bindings)
+    notes = [record.note] if record else []
+    if record:
+        parsed = _joined(record.parsed, parsed)
     if parsed.imports:  # They may register any name: nothing can be judged without them.
         errors.raise_all(parsed.mistakes)
-        errors.raise_all(_import_modules(parsed.imports))
+        parsed = _imported(parsed, notes)
     (entry,) = configurables.fits(root)
     findings = gin_checks.check(parsed, entry)
-    errors.raise_all(findings.mistakes)
+    errors.raise_all([*findings.mistakes, *pretraining_gin.check(findings.kept)])
     ignored = {id(binding) for binding in findings.ignored}
+    statements = pretraining_gin.without_defaults(
+        item for item in parsed.statements if id(item) not in ignored
+    )
+    bindings = [item for item in statements if isinstance(item, gin_parsing.Binding)]
     return Resolved(
         root=entry.selector,
-        statements=tuple(item for item in parsed.statements if id(item) not in ignored),
-        used=tuple(findings.used.values()),
+        statements=statements,
+        used=tuple(gin_checks.used(bindings).values()),
         ignored=tuple(findings.ignored),
+        notes=(*notes, *findings.notes),
     )
 
 
@@ -195,24 +210,42 @@ def unwrap(error: BaseException) -> Any:
     return error
 
 
-def _import_modules(imports: Sequence[gin_parsing.Import]) -> list[errors.UserError]:
-    mistakes = []
-    for statement in imports:
-        if statement.module.startswith("__gin__."):
-            continue
-        try:
-            importlib.import_module(statement.module)
-        except (ImportError, AttributeError) as error:  # The latter: gin.tf, with TensorFlow 2.20.
-            mistake = errors.UserError(
-                "What a gin file imports must be a module that can be imported: installed, or in a "
-                "folder that PYTHONPATH names.",
-                example="PYTHONPATH=/path/to/your/folder python launch.py ...",
-                received=f"{statement.text} ({error})",
-                where=statement.where,
-            )
-            mistake.__cause__ = error
+def _joined(*parts: gin_parsing.Parsed) -> gin_parsing.Parsed:
+    statements = [statement for part in parts for statement in part.statements]
+    return gin_parsing.Parsed(statements, [mistake for part in parts for mistake in part.mistakes])
+
+
+def _imported(parsed: gin_parsing.Parsed, notes: list[str]) -> gin_parsing.Parsed:
+    """Imports what the statements name. A pre-training run's may be missing, with a note."""
+    statements, mistakes = [], []
+    for statement in parsed.statements:
+        mistake = _import(statement) if isinstance(statement, gin_parsing.Import) else None
+        if mistake is None:
+            statements.append(statement)
+        elif statement.recorded:
+            notes.append(f"{statement.where}: left out, for it fails here: {mistake.received}")
+        else:
             mistakes.append(mistake)
-    return mistakes
+    errors.raise_all(mistakes)
+    return gin_parsing.Parsed(statements, parsed.mistakes)
+
+
+def _import(statement: gin_parsing.Import) -> errors.UserError | None:
+    if statement.module.startswith("__gin__."):
+        return None
+    try:
+        importlib.import_module(statement.module)
+    except (ImportError, AttributeError) as error:  # The latter: gin.tf, with TensorFlow 2.20.
+        mistake = errors.UserError(
+            "What a gin file imports must be a module that can be imported: installed, or in a "
+            "folder that PYTHONPATH names.",
+            example="PYTHONPATH=/path/to/your/folder python launch.py ...",
+            received=f"{statement.text} ({error})",
+            where=statement.where,
+        )
+        mistake.__cause__ = error
+        return mistake
+    return None
 
 
 def _apply(statement: gin_parsing.Statement) -> None:

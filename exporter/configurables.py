@@ -21,6 +21,8 @@ from typing import Any
 import gin
 from gin import selector_map
 
+from exporter import keyword_arguments
+
 # Where TF-NLP's encoders and what they are built of register themselves.
 _TFNLP_FOLDERS = ("nlp/configs", "nlp/modeling")
 _ENCODER_CONFIGS = "official.nlp.configs.encoders"
@@ -52,8 +54,9 @@ class Configurable:
     Attributes:
       selector: Its full name.
       parameters: The parameters that may be bound.
-      any_parameter: Whether others may be bound too (it takes `**kwargs`, or its parameters are
-        inherited from a class that was not read).
+      others: What may be bound besides: what it takes by way of `**kwargs`.
+      any_parameter: Whether still others may be bound: what becomes of its `**kwargs` is not known.
+      takes_any: Whether it accepts keyword arguments that it then drops.
       required: The parameters that have no default and must be bound if it is called.
       defaults: The parameters' defaults, as far as they are known.
       types: The parameters' types, as far as they are known and ours to judge.
@@ -62,7 +65,9 @@ class Configurable:
 
     selector: str
     parameters: tuple[str, ...]
+    others: tuple[str, ...] = ()
     any_parameter: bool = False
+    takes_any: bool = False
     required: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -75,7 +80,7 @@ class Configurable:
 
     def accepts(self, parameter: str) -> bool:
         """Whether gin may bind the parameter."""
-        return self.any_parameter or parameter in self.parameters
+        return self.any_parameter or parameter in (*self.parameters, *self.others)
 
 
 def fits(selector: str) -> list[Configurable]:
@@ -119,6 +124,11 @@ def suggest(selector: str) -> str | None:
     return closest(name, [full.rpartition(".")[2] for full in candidates])
 
 
+def owners(parameter: str) -> list[str]:
+    """Returns the names of TF-NLP's configurables that have a parameter of this name."""
+    return [entry.name for _, entry in tfnlp_index().items() if parameter in entry.parameters]
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Returns the word that is most like `word`, whatever its case, or None."""
     by_lower_case = {name.lower(): name for name in known}
@@ -137,7 +147,11 @@ def import_all(used: Iterable[Configurable]) -> None:
 
 def _describe(entry: Any) -> Configurable:
     function = entry.wrapped
+    others: tuple[str, ...] = ()
+    any_parameter = True
     if inspect.isclass(function):
+        keywords = keyword_arguments.of_class(function)
+        others, any_parameter = keywords.others, keywords.uses_any
         function = function.__init__
     signature = inspect.signature(inspect.unwrap(function))
     kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
@@ -151,10 +165,13 @@ def _describe(entry: Any) -> Configurable:
         and (not entry.allowlist or name in entry.allowlist)
     ]
     defaults = {name: signature.parameters[name].default for name in names}
+    takes_any = inspect.Parameter.VAR_KEYWORD in kinds.values() and not entry.allowlist
     return Configurable(
         selector=entry.selector,
         parameters=tuple(names),
-        any_parameter=inspect.Parameter.VAR_KEYWORD in kinds.values() and not entry.allowlist,
+        others=others if takes_any else (),
+        any_parameter=takes_any and any_parameter,
+        takes_any=takes_any,
         required=tuple(name for name in names if defaults[name] is gin.REQUIRED),
         defaults=defaults,
         types=typing.get_type_hints(entry.wrapped) if own else {},
@@ -189,14 +206,21 @@ def scan(folders: Iterable[str]) -> Iterator[Configurable]:
 
 def _scan_source(text: bytes, module: str) -> Iterator[Configurable]:
     tree = ast.parse(text)
-    classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef | ast.ClassDef):
             continue
         names = [ast.unparse(decorator) for decorator in node.decorator_list]
         if any(name.startswith(("gin.configurable", "gin.register")) for name in names):
-            parameters, any_parameter = _parameters(node, classes)
-            yield Configurable(f"{module}.{node.name}", parameters, any_parameter, module=module)
+            keywords = keyword_arguments.of_source(module, tree, node)
+            yield Configurable(
+                f"{module}.{node.name}",
+                parameters=keywords.named,
+                others=keywords.others,
+                any_parameter=keywords.uses_any,
+                takes_any=keywords.takes_any,
+                defaults=keywords.defaults,
+                module=module,
+            )
         elif module == _ENCODER_CONFIGS and "dataclasses.dataclass" in names:
             fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
             if node.name != "EncoderConfig":  # The one that holds the others.
@@ -215,18 +239,3 @@ def _encoder_config(name: str, fields: list[ast.AnnAssign]) -> Configurable:
         types={field: known[text] for field, text in types.items() if text in known},
         module=_ENCODER_CONFIGS,
     )
-
-
-def _parameters(
-    node: ast.FunctionDef | ast.ClassDef, classes: Mapping[str, ast.ClassDef]
-) -> tuple[tuple[str, ...], bool]:
-    """Returns a function's or constructor's parameters, and whether it takes any other."""
-    if isinstance(node, ast.ClassDef):
-        functions = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
-        if "__init__" in functions:
-            return _parameters(functions["__init__"], classes)
-        bases = [classes[name] for base in node.bases if (name := ast.unparse(base)) in classes]
-        return _parameters(bases[0], classes) if bases else ((), True)
-    arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
-    names = tuple(argument.arg for argument in arguments if argument.arg != "self")
-    return names, node.args.kwarg is not None

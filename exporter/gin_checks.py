@@ -20,15 +20,15 @@ class Findings:
 
     Attributes:
       mistakes: Everything that is wrong.
-      used: The configurables that are bound or referred to: full name -> what it is.
       kept: The bindings to apply.
       ignored: The bindings that play no part in an export.
+      notes: What is worth a line in the log.
     """
 
     mistakes: list[errors.UserError] = dataclasses.field(default_factory=list)
-    used: dict[str, configurables.Configurable] = dataclasses.field(default_factory=dict)
     kept: list[gin_parsing.Binding] = dataclasses.field(default_factory=list)
     ignored: list[gin_parsing.Binding] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 def check(parsed: gin_parsing.Parsed, root: configurables.Configurable) -> Findings:
@@ -51,6 +51,24 @@ def check(parsed: gin_parsing.Parsed, root: configurables.Configurable) -> Findi
         findings.mistakes += gin_macros.check(bindings)
         findings.mistakes += _check_required(findings.kept, root)
     return findings
+
+
+def used(bindings: Iterable[gin_parsing.Binding]) -> dict[str, configurables.Configurable]:
+    """Returns the configurables that are bound or referred to, by their full names.
+
+    Those that a file registers dynamically are not among them.
+    """
+    names = set()
+    for binding in bindings:
+        if not binding.preamble:
+            if binding.macro is None:
+                names.add(binding.selector)
+            references = gin_parsing.walk(binding.value)
+            names |= {
+                item.selector for item in references if isinstance(item, gin_parsing.Reference)
+            }
+    entries = [configurables.find_one(name) for name in sorted(names)]
+    return {entry.selector: entry for entry in entries if entry is not None}
 
 
 def winning(bindings: Iterable[gin_parsing.Binding]) -> dict[str, gin_parsing.Binding]:
@@ -98,26 +116,26 @@ def _check_names(bindings: Iterable[gin_parsing.Binding], findings: Findings) ->
     unknown: dict[str, list[str]] = collections.defaultdict(list)
     for binding in bindings:
         if binding.macro is None:
-            _check_name(binding.selector, binding.where, unknown, findings)
+            _check_name(binding.selector, binding.where, unknown, findings.mistakes)
             entry = configurables.find_one(binding.selector)
             if entry and not entry.accepts(binding.parameter):
-                findings.mistakes.append(_unknown_parameter(binding, entry))
+                _refuse(binding, entry, findings)
         for item in gin_parsing.walk(binding.value):
             if isinstance(item, gin_parsing.Reference):
-                _check_name(f"@{item.selector}", binding.where, unknown, findings)
+                _check_name(f"@{item.selector}", binding.where, unknown, findings.mistakes)
     findings.mistakes += [_unknown_name(name, places) for name, places in unknown.items()]
 
 
-def _check_name(name: str, where: str, unknown: dict[str, list[str]], findings: Findings) -> None:
+def _check_name(
+    name: str, where: str, unknown: dict[str, list[str]], mistakes: list[errors.UserError]
+) -> None:
     """Looks up a name, which begins with "@" where it is referred to and not bound."""
     matches = configurables.fits(name.lstrip("@"))
     if not matches:
         unknown[name].append(where)
-    elif len(matches) == 1:
-        findings.used[matches[0].selector] = matches[0]
-    else:
+    elif len(matches) > 1:
         names = sorted(match.selector for match in matches)
-        findings.mistakes.append(
+        mistakes.append(
             errors.UserError(
                 "The name of a configurable must fit only one.",
                 example=names[0],
@@ -146,16 +164,24 @@ def _unknown_name(name: str, places: Sequence[str]) -> errors.UserError:
     return errors.UserError(rule, example=example, received=name, where=where)
 
 
-def _unknown_parameter(
-    binding: gin_parsing.Binding, entry: configurables.Configurable
-) -> errors.UserError:
-    guess = configurables.closest(binding.parameter, entry.parameters)
+def _refuse(
+    binding: gin_parsing.Binding, entry: configurables.Configurable, findings: Findings
+) -> None:
+    if binding.recorded and entry.takes_any:  # The encoder was trained without it, too.
+        findings.notes.append(
+            f"{binding.where}: {binding.text} had no effect in pre-training, since {entry.name} "
+            "drops arguments that it does not know; nor has it here."
+        )
+        return
+    guess = configurables.closest(binding.parameter, (*entry.parameters, *entry.others))
     hint = f" Did you mean {guess}?" if guess else ""
-    return errors.UserError(
-        f"The parameter must be one of {entry.name}'s: {', '.join(entry.parameters)}.{hint}",
-        received=binding.text,
-        where=binding.where,
-    )
+    rule = f"The parameter must be one of {entry.name}'s: {', '.join(entry.parameters)}.{hint}"
+    if entry.takes_any:
+        rule += f" {entry.name} accepts any other and drops it."
+        owners = configurables.owners(binding.parameter)
+        if owners and not guess:
+            rule += f" {binding.parameter} is a parameter of {', '.join(owners)}."
+    findings.mistakes.append(errors.UserError(rule, received=binding.text, where=binding.where))
 
 
 def _check_required(

@@ -87,6 +87,26 @@ def read(path: str, where: str) -> str:
     return io.StringIO(text, newline=None).read()
 
 
+def matching(folder: str, pattern: str, where: str) -> list[str] | None:
+    """Lists the files in a folder whose names fit a pattern, such as "*.gin".
+
+    Returns:
+      Their paths, or None where there is no such folder.
+
+    Raises:
+      UserError: The folder cannot be read.
+    """
+    with _readable(
+        folder, where, "A folder to look for gin files in must be one that can be read."
+    ):
+        if is_remote(folder):
+            there = _gfile().isdir(folder)
+            return sorted(_gfile().glob(f"{folder}/{pattern}")) if there else None
+        if not pathlib.Path(folder).is_dir():
+            return None
+        return sorted(str(path) for path in pathlib.Path(folder).glob(pattern))
+
+
 def _exists(path: str, where: str) -> bool:
     with _readable(path, where):
         return _gfile().exists(path) if is_remote(path) else pathlib.Path(path).exists()
@@ -99,7 +119,9 @@ def _gfile() -> Any:
 
 
 @contextlib.contextmanager
-def _readable(path: str, where: str) -> Iterator[None]:
+def _readable(
+    path: str, where: str, rule: str = "A gin file must be a file that can be read."
+) -> Iterator[None]:
     """Tells as a user's mistake why a path cannot be read."""
     kinds: tuple[type[Exception], ...] = (OSError,)
     if is_remote(path):
@@ -111,7 +133,7 @@ def _readable(path: str, where: str) -> Iterator[None]:
     except kinds as error:
         reason = error.strerror if isinstance(error, OSError) else getattr(error, "message", "")
         raise errors.UserError(
-            "A gin file must be a file that can be read.",
+            rule,
             received=f"{path} ({reason})",
             where=where,
         ) from None

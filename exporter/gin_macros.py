@@ -31,6 +31,17 @@ def resolve(value: Any, macros: Macros) -> Any:
     return value
 
 
+def places(binding: gin_parsing.Binding, macros: Macros) -> str:
+    """Returns where a binding's value was said, by way of which macros."""
+    where = [binding.where]
+    value = binding.value
+    while isinstance(value, gin_parsing.Macro) and value.name in macros and len(where) < 9:
+        macro = macros[value.name]
+        where.append(f"{value!r} from {macro.where}")
+        value = macro.value
+    return ", ".join(where)
+
+
 def used(bindings: Iterable[gin_parsing.Binding]) -> set[str]:
     """Returns the macros that bindings of parameters use, directly or by way of other macros."""
     uses: dict[str | None, set[str]] = collections.defaultdict(set)
@@ -57,7 +68,11 @@ def check(bindings: Iterable[gin_parsing.Binding]) -> list[errors.UserError]:
     reached = used(bindings)
     return [
         *(_missing(name, text, where, defined) for name, (text, where) in missing.items()),
-        *(_needless(macro, missing) for name, macro in defined.items() if name not in reached),
+        *(
+            _needless(macro, missing)
+            for name, macro in defined.items()
+            if name not in reached and not macro.recorded
+        ),
     ]
 
 

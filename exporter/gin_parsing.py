@@ -67,6 +67,7 @@ class Binding:
       value: Python literals, `Reference` and `Macro`, nested.
       where: "file:line", or the flag.
       preamble: The imports that the file's dynamic registration resolves the names by, if any.
+      recorded: Whether it is what a pre-training run recorded, and not the user's.
     """
 
     scope: str
@@ -75,6 +76,7 @@ class Binding:
     value: Any
     where: str
     preamble: str = ""
+    recorded: bool = False
 
     @property
     def macro(self) -> str | None:
@@ -98,11 +100,12 @@ class Binding:
 
 @dataclasses.dataclass(frozen=True)
 class Import:
-    """An `import` statement: its text and the module it names."""
+    """An `import` statement: its text, the module it names, and the rest as in `Binding`."""
 
     text: str
     module: str
     where: str
+    recorded: bool = False
 
 
 Statement = Binding | Import

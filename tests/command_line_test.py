@@ -206,7 +206,7 @@ def test_full_help_has_the_flags_of_logging() -> None:
 
 @pytest.mark.parametrize(
     ("verbosity", "level", "tensorflow"),
-    [(None, "INFO", "2"), (0, "INFO", "2"), (1, "DEBUG", "0"), (-1, "WARNING", "2")],
+    [(None, "INFO", "3"), (0, "INFO", "3"), (1, "DEBUG", "0"), (-1, "WARNING", "3")],
 )
 def test_logging(
     verbosity: int | None, level: str, tensorflow: str, monkeypatch: pytest.MonkeyPatch
@@ -221,10 +221,10 @@ def test_logging(
 
 
 def test_a_level_that_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
     before = logging.getLogger("exporter").level
     command_line.set_up_logging(1)
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
     logging.getLogger("exporter").setLevel(before)
 
 

@@ -23,7 +23,7 @@ def test_a_right_configuration_has_no_mistakes() -> None:
         "BertEncoderConfig.num_layers = %LAYERS\nLAYERS = 6\n"
     )
     assert findings.mistakes == []
-    assert set(findings.used) == {
+    assert set(gin_checks.used(findings.kept)) == {
         "exporter.export",
         "exporter.encoder",
         "encoders.BertEncoderConfig",
@@ -35,8 +35,8 @@ def test_a_right_configuration_has_no_mistakes() -> None:
 def test_unknown_parameter() -> None:
     assert _mistakes(_PATH + "tokenizer.vocab_flie = 'v.txt'") == [
         (
-            "The parameter must be one of tokenizer's: vocab_file, sp_model_file, do_lower_case. "
-            "Did you mean vocab_file?\n"
+            "The parameter must be one of tokenizer's: vocab_file, sp_model_file, do_lower_case, "
+            "special_tokens. Did you mean vocab_file?\n"
             "  received: tokenizer.vocab_flie = 'v.txt'\n"
             "  where:    there, line 2"
         )

@@ -140,3 +140,29 @@ def test_object_stores_are_read_through_tensorflow() -> None:
         "(file: 'unknown://a.gin'))\n"
         "  where:    here"
     )
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_matching_lists_the_files_of_a_folder(tmp_path: pathlib.Path, remote: bool) -> None:
+    folder = f"file://{tmp_path}" if remote else str(tmp_path)
+    assert gin_files.matching(folder, "*.gin", "here") == []
+    for name in ("b.gin", "a.gin", "a.txt"):
+        (tmp_path / name).touch()
+    assert gin_files.matching(folder, "*.gin", "here") == [f"{folder}/a.gin", f"{folder}/b.gin"]
+    assert gin_files.matching(f"{folder}/nothing", "*.gin", "here") is None
+
+
+def test_a_folder_that_cannot_be_listed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    def refuse(path: str) -> bool:
+        raise tf.errors.PermissionDeniedError(None, None, "no credentials")
+
+    monkeypatch.setattr(tf.io.gfile, "isdir", refuse)
+    with pytest.raises(errors.UserError) as caught:
+        gin_files.matching("ram://run", "*.gin", "--pretraining_dir=ram://run")
+    assert str(caught.value) == (
+        "A folder to look for gin files in must be one that can be read.\n"
+        "  received: ram://run (no credentials)\n"
+        "  where:    --pretraining_dir=ram://run"
+    )

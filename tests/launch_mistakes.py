@@ -181,7 +181,7 @@ MISTAKES = [
         "misspelt parameter",
         _gin("# A comment.\n\ntokenizer.vocab_flie = 'v.txt'\n"),
         "error: The parameter must be one of tokenizer's: vocab_file, sp_model_file, "
-        "do_lower_case. Did you mean vocab_file?\n"
+        "do_lower_case, special_tokens. Did you mean vocab_file?\n"
         "  received: tokenizer.vocab_flie = 'v.txt'\n"
         "  where:    run.gin:3\n",
     ),
@@ -285,7 +285,8 @@ MISTAKES = [
     Mistake(
         "unknown export type",
         lambda place: ["--export_type=encoder", "--vocab_file=v.txt"],
-        "error: --export_type must be one of model, model_with_mlm, preprocessing, all.\n"
+        "error: --export_type must be one of model, model_with_mlm, preprocessing, text_embedding, "
+        "all.\n"
         "  received: 'encoder'\n"
         "  where:    --export_type=encoder\n"
         "  example:  --export_type=model\n",
