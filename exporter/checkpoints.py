@@ -54,6 +54,18 @@ class Checkpoint:
         holders = [0, *(self.items[name] for name in ("pretrainer", "model") if name in self.items)]
         return any("masked_lm" in self.children(holder) for holder in holders)
 
+    @property
+    def encoder_nodes(self) -> tuple[int, int | None]:
+        """The nodes of the encoder and of the masked-language-model head; None for no head."""
+        names = self.items
+        if "encoder" in names:
+            return names["encoder"], names.get("masked_lm")
+        holder = names.get("pretrainer", names.get("model", 0))
+        children = self.children(holder)
+        if "encoder_network" in children:
+            return children["encoder_network"], children.get("masked_lm")
+        return holder, names.get("masked_lm")
+
     @functools.cached_property
     def averages(self) -> dict[str, str]:
         """The keys of exponential moving averages, by the keys of the values they belong to.

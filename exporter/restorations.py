@@ -7,32 +7,21 @@ that the exporter may copy it from file to file.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from exporter import checkpoints, encoders, errors, poolers, tensor_bundles, tf1_checkpoints
-
-_VALUE_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
-
-# What a checkpoint may hold that is no part of an export, and why. Tried in this order.
-_IGNORED = (
-    (r"_CHECKPOINTABLE_OBJECT_GRAPH$", "graph of the checkpoint's objects"),
-    (r".*/\.OPTIMIZER_SLOT/", "optimizer slot"),
-    (r"(.*/)?_?optimizer/", "optimizer state"),
-    (r"(save_counter|global_step|iterations)/", "step counter"),
-    (r".*/adam_[mv]$", "optimizer slot"),
-    (r"(global_step|.*beta[12]_power)$", "step counter"),
-    (r"cls/seq_relationship/", "classification head, not exported"),
-    (r"cls/predictions/", "masked-language-model head, not exported"),
-    (r".*/\.ATTRIBUTES/OBJECT_CONFIG_JSON$", "Keras configuration"),
-    (r"(model/|pretrainer/)?masked_lm/", "masked-language-model head, not exported"),
-    (r"(model/|pretrainer/)?classification_heads/", "classification head, not exported"),
-    (r"[\w-]+\.\.\w+/", "classification head, not exported"),
+from exporter import (
+    accounting,
+    checkpoints,
+    encoders,
+    errors,
+    misfits,
+    poolers,
+    tensor_bundles,
+    tf1_checkpoints,
 )
 
 
@@ -47,7 +36,7 @@ class Restoration:
       pooler: Where the pooler's values come from.
       keys: The key of the stored value for each variable, by the variable's reference.
       weights: "raw" or "ema": the values themselves, or their exponential moving averages.
-      ignored: How many values were left out for which reason.
+      ignored: Why values were left out, by their keys.
     """
 
     checkpoint: checkpoints.Checkpoint
@@ -56,7 +45,7 @@ class Restoration:
     pooler: poolers.Pooler
     keys: Mapping[Any, str]
     weights: str
-    ignored: Mapping[str, int]
+    ignored: Mapping[str, str]
 
     def entry(self, variable: tf.Variable) -> tensor_bundles.Entry | None:
         """The stored value of a variable, or None where it has none in the checkpoint."""
@@ -65,13 +54,26 @@ class Restoration:
 
     def summary(self) -> str:
         """One line for the log."""
-        ignored = ", ".join(f"{count} {reason}" for reason, count in self.ignored.items())
         weights = ""
         if self.checkpoint.averages:
             weights = f"; weights: {self.weights} (it has raw ones and averages)"
-        return (
-            f"{len(self.keys)} values restored ({self.kind}){weights}; ignored: {ignored or 'none'}"
-        )
+        ignored = accounting.counts(self.ignored)
+        return f"{len(self.keys)} values restored ({self.kind}){weights}; ignored: {ignored}"
+
+    def record(self, encoder: encoders.Encoder) -> str:
+        """Returns a table of what became of each value of the checkpoint.
+
+        Args:
+          encoder: The encoder for which the values were found.
+        """
+        names = {variable.ref(): variable.name.removesuffix(":0") for variable in encoder.variables}
+        used = {key: names[reference] for reference, key in self.keys.items()}
+        others = {
+            name: self.pooler.name
+            for reference, name in names.items()
+            if reference not in self.keys
+        }
+        return accounting.record(self.checkpoint.entries, used, self.ignored, others)
 
 
 def restoration(
@@ -80,6 +82,7 @@ def restoration(
     pooler: poolers.Pooler,
     *,
     weights: str = "raw",
+    ignored_values: Sequence[str] = (),
     setting: str = checkpoints.SETTING,
 ) -> Restoration:
     """Finds the value of each variable of the encoder and its head.
@@ -89,6 +92,7 @@ def restoration(
       encoder: The encoder, with the head if that is to be exported.
       pooler: Where the pooler's values come from.
       weights: "raw" or "ema".
+      ignored_values: Regular expressions of keys in the checkpoint that need no place.
       setting: The gin name that the checkpoint's path was bound to, for errors.
 
     Raises:
@@ -110,19 +114,32 @@ def restoration(
     keys = {ref: key for ref, key in keys.items() if ref not in reinitialized} | pooler_key
     passed_over = set(keys.values())
     keys = _chosen(checkpoint, keys, weights)
-    mistakes = _mistakes(checkpoint, encoder, keys, reinitialized - pooler_key.keys(), setting)
     used = set(keys.values())
     passed_over -= used
     left = [key for key in checkpoint.entries if key not in used | own | passed_over]
-    ignored, unexplained = _explain(left)
-    if unexplained:
-        mistakes.append(_unexplained(unexplained, checkpoint, setting))
-    errors.raise_all(mistakes)
-    if own:
-        ignored["encoder's own pooler, replaced"] = len(own)
-    if passed_over:
-        ignored["in place of which others were chosen by --weights"] = len(passed_over)
+    why = accounting.reasons(
+        left, with_head=encoder.masked_lm is not None, also_ignored=ignored_values
+    )
+    ignored = {key: reason for key, reason in why.items() if reason is not None}
+    unexplained = [key for key, reason in why.items() if reason is None]
+    missing = [
+        variable
+        for variable in encoder.variables
+        if variable.ref() not in keys.keys() | (reinitialized - pooler_key.keys())
+    ]
+    unfit = [v for v in encoder.variables if v.ref() in keys and not _fits(v, keys, checkpoint)]
+    if missing or unfit or unexplained:
+        raise misfits.Misfit(checkpoint, encoder, keys, missing, unfit, unexplained).error(setting)
+    ignored |= dict.fromkeys(own, "encoder's own pooler, replaced")
+    ignored |= dict.fromkeys(passed_over, "in place of which others were chosen by --weights")
     return Restoration(checkpoint, kind, objects, pooler, keys, weights, ignored)
+
+
+def _fits(
+    variable: tf.Variable, keys: Mapping[Any, str], checkpoint: checkpoints.Checkpoint
+) -> bool:
+    entry = checkpoint.entries[keys[variable.ref()]]
+    return entry.shape == tuple(variable.shape) and entry.dtype == variable.dtype
 
 
 def _chosen(
@@ -148,8 +165,45 @@ def restore(restoration: Restoration, encoder: encoders.Encoder) -> None:
     Args:
       restoration: Where the values come from.
       encoder: The encoder for which that was found.
+
+    Raises:
+      UserError: The checkpoint is damaged.
     """
-    prefix, pooler = restoration.checkpoint.prefix, restoration.pooler
+    prefix = restoration.checkpoint.prefix
+    try:
+        _restore(restoration, encoder, prefix)
+    except tf.errors.DataLossError:
+        raise _damaged(restoration) from None
+
+
+def _damaged(restoration: Restoration) -> errors.UserError:
+    """Finds the values whose checksums differ."""
+    reader = tf.train.load_checkpoint(restoration.checkpoint.prefix)
+    damaged = [
+        reference.deref().name.removesuffix(":0")
+        for reference, key in restoration.keys.items()
+        if _is_damaged(reader, key)
+    ]
+    return errors.UserError(
+        "The checkpoint must be undamaged: the bytes of some values are not those that were "
+        "written.",
+        example="a fresh copy of the checkpoint",
+        received=f"{restoration.checkpoint.prefix}: {', '.join(damaged[:5])}"
+        + (f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""),
+        setting=checkpoints.SETTING,
+    )
+
+
+def _is_damaged(reader: Any, key: str) -> bool:
+    try:
+        reader.get_tensor(key)
+    except tf.errors.DataLossError:
+        return True
+    return False
+
+
+def _restore(restoration: Restoration, encoder: encoders.Encoder, prefix: str) -> None:
+    pooler = restoration.pooler
     if restoration.checkpoint.is_tf1:
         tf1_checkpoints.restore(prefix, restoration.keys)
     else:
@@ -239,63 +293,3 @@ def _pooler_keys(
             setting="export.pooler",
         )
     return reinitialized, checkpoints.match(checkpoint, layer, node_id)
-
-
-def _mistakes(
-    checkpoint: checkpoints.Checkpoint,
-    encoder: encoders.Encoder,
-    keys: Mapping[Any, str],
-    reinitialized: set[Any],
-    setting: str,
-) -> list[errors.UserError]:
-    """Lists variables without a value, and those whose value does not fit, in one table each."""
-    missing, unfit = [], []
-    for variable in encoder.variables:
-        key = keys.get(variable.ref())
-        if key is None:
-            if variable.ref() not in reinitialized:
-                missing.append(f"{variable.name.removesuffix(':0')} {tuple(variable.shape)}")
-            continue
-        entry = checkpoint.entries[key]
-        if entry.shape != tuple(variable.shape) or entry.dtype != variable.dtype:
-            unfit.append(
-                f"{variable.name.removesuffix(':0')}: configured {tuple(variable.shape)} "
-                f"{variable.dtype.name}, stored {entry.shape} {entry.dtype.name}"
-            )
-    mistakes = []
-    if missing:
-        mistakes.append(_table("Every variable must have a value in the checkpoint.", missing))
-    if unfit:
-        mistakes.append(_table("Stored values must have their variables' shapes.", unfit))
-    for mistake in mistakes:
-        mistake.setting = setting
-        mistake.example = "the configuration that the checkpoint was trained with"
-    return mistakes
-
-
-def _explain(keys: Iterable[str]) -> tuple[dict[str, int], list[str]]:
-    """Sorts unused keys into counts by reason to ignore them, and those without a reason."""
-    ignored: collections.Counter[str] = collections.Counter()
-    unexplained = []
-    for key in keys:
-        reason = next((why for pattern, why in _IGNORED if re.match(pattern, key)), None)
-        if reason is None:
-            unexplained.append(key)
-        else:
-            ignored[reason] += 1
-    return dict(ignored), unexplained
-
-
-def _unexplained(
-    keys: list[str], checkpoint: checkpoints.Checkpoint, setting: str
-) -> errors.UserError:
-    rows = [f"{key.removesuffix(_VALUE_SUFFIX)} {checkpoint.entries[key].shape}" for key in keys]
-    error = _table("Every value of the checkpoint must have a place in the encoder.", rows)
-    error.setting = setting
-    error.example = "the configuration (and gin files) that the checkpoint was trained with"
-    return error
-
-
-def _table(rule: str, rows: list[str], most: int = 8) -> errors.UserError:
-    more = f"; and {len(rows) - most} more" if len(rows) > most else ""
-    return errors.UserError(rule, received=f"{len(rows)} values: {'; '.join(rows[:most])}{more}")

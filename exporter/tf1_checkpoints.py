@@ -18,6 +18,29 @@ from exporter import checkpoints, encoders, errors
 
 _SPLIT_INTO_HEADS = re.compile(r".*/self_attention/(query|key|value|attention_output)/\w+")
 
+# What TF1's names are in an encoder of TF2 that has a list of layers.
+_TF2_PATHS = (
+    (r"bert/embeddings/word_embeddings", "_embedding_layer/embeddings"),
+    (r"bert/embeddings/position_embeddings", "_position_embedding_layer/embeddings"),
+    (r"bert/embeddings/token_type_embeddings", "_type_embedding_layer/embeddings"),
+    (r"bert/embeddings/LayerNorm/", "_embedding_norm_layer/"),
+    (r"bert/encoder/embedding_hidden_mapping_in/", "embedding projection/"),
+    (r"bert/pooler/dense/", "_pooler_layer/"),
+    (r"bert/encoder/layer_(\d+)/", r"_transformer_layers/\1/"),
+    (r"bert/encoder/transformer/group_(\d+)/inner_group_(\d+)/", r"_transformer_layers/\1/"),
+    (r"/attention(_1)?/self/(query|key|value)/", r"/_attention_layer/_\2_dense/"),
+    (r"/attention(_1)?/output/dense/", "/_attention_layer/_output_dense/"),
+    (r"/attention/output/LayerNorm/", "/_attention_layer_norm/"),
+    (r"(_transformer_layers/\d+)/LayerNorm/", r"\1/_attention_layer_norm/"),
+    (r"/(ffn_1/)?intermediate/dense/", "/_intermediate_dense/"),
+    (r"/(ffn_1/intermediate/)?output/dense/", "/_output_dense/"),
+    (r"/(output/LayerNorm|LayerNorm_1)/", "/_output_layer_norm/"),
+    (r"cls/predictions/transform/dense/", "masked_lm/dense/"),
+    (r"cls/predictions/transform/LayerNorm/", "masked_lm/layer_norm/"),
+    (r"cls/predictions/output_bias", "masked_lm/output_bias/bias"),
+)
+_OPTIMIZER = re.compile(r".*/(adam|lamb)_[mv]|.*/AdamWeightDecayOptimizer(_\d+)?")
+
 
 def match(checkpoint: checkpoints.Checkpoint, encoder: encoders.Encoder) -> dict[Any, str]:
     """Finds the variables' names in a TF1 checkpoint.
@@ -56,6 +79,22 @@ def with_heads(checkpoint: checkpoints.Checkpoint, keys: dict[Any, str]) -> chec
         if _SPLIT_INTO_HEADS.match(variable.name) and _merged(shape, entries[key].shape):
             entries[key] = dataclasses.replace(entries[key], shape=shape)
     return dataclasses.replace(checkpoint, entries=entries)
+
+
+def paths(checkpoint: checkpoints.Checkpoint) -> dict[str, str]:
+    """Returns the names of the encoder's and the head's values by their paths in TF2.
+
+    Args:
+      checkpoint: The checkpoint.
+    """
+    found = {}
+    for name in checkpoint.entries:
+        path = name
+        for old, new in _TF2_PATHS:
+            path = re.sub(old, new, path)
+        if path != name and not _OPTIMIZER.fullmatch(name):
+            found[path] = name
+    return found
 
 
 def _merged(split: Sequence[int], whole: Sequence[int]) -> bool:
