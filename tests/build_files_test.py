@@ -25,8 +25,9 @@ _PACKAGES = {
 _IMPLIED = {"//exporter:exporter", "//tests:conftest", "@pip//pytest"}
 _MODULES = sorted(
     path.relative_to(_ROOT).as_posix()
-    for pattern in ("launch.py", "exporter/**/*.py", "tests/**/*.py")
+    for pattern in ("launch.py", "benchmarks/**/*.py", "exporter/**/*.py", "tests/**/*.py")
     for path in _ROOT.glob(pattern)
+    if path.name != "pytest_main.py"  # A source of every exporter_test.
 )
 
 
@@ -44,7 +45,7 @@ def _names_in_strings(tree: ast.AST) -> Iterator[str]:
     """Yields the dotted names that may reach importlib.import_module."""
     for node in ast.walk(tree):
         value = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(value, str) and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", value):
+        if isinstance(value, str) and re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", value):
             yield value
 
 
@@ -55,7 +56,7 @@ def _label(name: str) -> str | None:
       name: A dotted name that starts with a module's, e.g. "exporter.errors.UserError".
     """
     parts = name.split(".")
-    if parts[0] in sys.stdlib_module_names:
+    if parts[0] in {"__main__", *sys.stdlib_module_names}:
         return None
     for length in range(len(parts), 0, -1):
         source = _ROOT.joinpath(*parts[:length])
@@ -76,9 +77,9 @@ def _absolute(label: str, package: str) -> str:
     return label
 
 
-def _stated(package: str) -> dict[str, set[str]]:
-    """Returns the labels in `deps` by the Python file of each target of a package."""
-    deps = {}
+def _targets(package: str) -> dict[str, tuple[list[str], set[str]]]:
+    """Returns the sources and the labels in `deps` of each target, by each of its sources."""
+    targets = {}
     build = ast.parse((_ROOT / package / "BUILD").read_text(encoding="utf-8"))
     for node in ast.walk(build):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
@@ -91,24 +92,23 @@ def _stated(package: str) -> dict[str, set[str]]:
         else:
             continue
         labels = ast.literal_eval(arguments["deps"]) if "deps" in arguments else []
-        for source in sources:
-            deps[source] = {_absolute(label, package) for label in labels}
-    return deps
+        deps = {_absolute(label, package) for label in labels}
+        targets.update(dict.fromkeys(sources, (sources, deps)))
+    return targets
 
 
 @pytest.mark.parametrize("module", _MODULES)
 def test_deps_are_the_imports(module: str) -> None:
-    path = pathlib.PurePosixPath(module)
-    package = "" if path.parent.name == "" else path.parent.as_posix()
-    stated = _stated(package)
-    if module == "tests/pytest_main.py":  # A source of every exporter_test.
-        return
-    assert path.name in stated, f"{package}/BUILD has no target for {module}"
+    path = _ROOT / module
+    package = path.parent.relative_to(_ROOT).as_posix().removeprefix(".")
+    targets = _targets(package)
+    assert path.name in targets, f"{package}/BUILD has no target for {module}"
 
-    tree = ast.parse((_ROOT / module).read_text(encoding="utf-8"))
-    imported = {label for name in _imports(tree) if (label := _label(name))} - _IMPLIED
-    named = {label for name in _names_in_strings(tree) if (label := _label(name))}
-    deps = stated[path.name] - _IMPLIED - {f"//{package}:conftest"}
-    missing, unused = sorted(imported - deps), sorted(deps - imported - named)
+    sources, deps = targets[path.name]
+    trees = [ast.parse(path.with_name(name).read_text(encoding="utf-8")) for name in sources]
+    imported = {label for tree in trees for name in _imports(tree) if (label := _label(name))}
+    named = {label for tree in trees for name in _names_in_strings(tree) if (label := _label(name))}
+    implied = {*_IMPLIED, f"//{package}:conftest"}
+    missing, unused = sorted(imported - deps - implied), sorted(deps - imported - named - implied)
     assert not missing, f"{package}/BUILD: the target of {module} also needs {missing}"
     assert not unused, f"{package}/BUILD: the target of {module} does not need {unused}"

@@ -9,6 +9,45 @@ import sys
 import pytest
 
 
+class Shard:
+    """Of the tests, the part that Bazel gives to this process.
+
+    Tests with the same parameters stay together, for the sake of what they share.
+
+    Args:
+      index: Which of the parts.
+      count: How many parts there are.
+    """
+
+    def __init__(self, index: int, count: int) -> None:
+        self.index = index
+        self.count = count
+
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Deselects the tests of the other parts."""
+        groups: dict[str, int] = {}
+        for item in items:
+            groups.setdefault(_group(item), len(groups) % self.count)
+        others = [item for item in items if groups[_group(item)] != self.index]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if groups[_group(item)] == self.index]
+
+
+def _group(item: pytest.Item) -> str:
+    parameters = getattr(item, "callspec", None)
+    return parameters.id if parameters else item.nodeid
+
+
+def _shards() -> list[Shard]:
+    """Returns what Bazel says of shards, and tells it that it is heard."""
+    if "TEST_TOTAL_SHARDS" not in os.environ:
+        return []
+    pathlib.Path(os.environ["TEST_SHARD_STATUS_FILE"]).touch()
+    return [Shard(int(os.environ["TEST_SHARD_INDEX"]), int(os.environ["TEST_TOTAL_SHARDS"]))]
+
+
 def main(arguments: list[str]) -> int:
     """Runs the test files named in `arguments` and returns pytest's exit status.
 
@@ -35,7 +74,7 @@ def main(arguments: list[str]) -> int:
     wanted = os.environ.get("TESTBRIDGE_TEST_ONLY")
     if wanted:
         options += ["-k", wanted]
-    return pytest.main([*options, *arguments])
+    return pytest.main([*options, *arguments], plugins=_shards())
 
 
 if __name__ == "__main__":
