@@ -15,7 +15,7 @@ def export_golden(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> exports.ExportCase:
     """Returns a function that exports a case when it is first asked to."""
-    folder = tmp_path_factory.mktemp("goldens")
+    folder = tmp_path_factory.mktemp(exports.MARKER)
 
     @functools.cache
     def export_once(case: testing.Case) -> exports.Export:

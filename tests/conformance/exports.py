@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,6 +40,8 @@ class Export:
         return tf.saved_model.load(str(self.path))
 
 
+# In the path of all that an export is made from.
+MARKER = "no_export_tells_of_this_folder"
 # A source or an export: `call(inputs, training=...)`.
 Call = Callable[..., Mapping[str, Any]]
 # Exports a case when it is first asked to.
@@ -83,3 +86,8 @@ def run(files: testing.SourceFiles, path: pathlib.Path, *flags: str) -> pathlib.
     )
     assert status == 0
     return path
+
+
+def copied(path: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
+    """Copies an export to a new folder and returns that."""
+    return pathlib.Path(shutil.copytree(path, target))
