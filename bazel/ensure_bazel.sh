@@ -13,9 +13,8 @@ fi
 # Without a terminal nobody can answer sudo's question for a password.
 if command -v apt-get > /dev/null && { [ -z "$as_root" ] || [ -t 0 ] || sudo -n true; } 2> /dev/null
 then
-    $as_root apt-get update -q
-    if DEBIAN_FRONTEND=noninteractive $as_root apt-get install -q -y --no-install-recommends \
-        bazel-bootstrap
+    if $as_root apt-get update -q && $as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends bazel-bootstrap
     then
         exit 0
     fi
