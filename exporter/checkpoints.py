@@ -66,6 +66,34 @@ class Checkpoint:
             return children["encoder_network"], children.get("masked_lm")
         return holder, names.get("masked_lm")
 
+    @property
+    def named_step(self) -> int | None:
+        """The global step that the files are named after, or None."""
+        match = re.fullmatch(r"(.*\.)?ckpt-(\d+)", os.path.basename(self.prefix))
+        return int(match[2]) if match else None
+
+    @functools.cached_property
+    def stored_step(self) -> int | None:
+        """The global step that is stored, or None."""
+        suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
+        for name in (f"global_step{suffix}", "global_step", f"optimizer/iter{suffix}"):
+            entry = self.entries.get(name)
+            if entry is not None and entry.is_plain and entry.dtype.is_integer:
+                data = b"".join(tensor_bundles.read_slices(entry))
+                return int.from_bytes(data, "little", signed=True)
+        return None
+
+    @functools.cached_property
+    def slots(self) -> dict[str, list[str]]:
+        """The keys of what the optimizer keeps of each value but averages, by the value's key."""
+        slots: dict[str, list[str]] = {}
+        for slot in (slot for node in self.graph.nodes for slot in node.slot_variables):
+            own = self.key(slot.original_variable_node_id)
+            kept = self.key(slot.slot_variable_node_id)
+            if slot.slot_name != "average" and own is not None and kept is not None:
+                slots.setdefault(own, []).append(kept)
+        return slots
+
     @functools.cached_property
     def averages(self) -> dict[str, str]:
         """The keys of exponential moving averages, by the keys of the values they belong to.

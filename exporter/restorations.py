@@ -20,6 +20,7 @@ from exporter import (
     errors,
     misfits,
     poolers,
+    stored_values,
     tensor_bundles,
     tf1_checkpoints,
 )
@@ -37,6 +38,8 @@ class Restoration:
       keys: The key of the stored value for each variable, by the variable's reference.
       weights: "raw" or "ema": the values themselves, or their exponential moving averages.
       ignored: Why values were left out, by their keys.
+      setting: The gin name that the checkpoint's path was bound to, for errors.
+      watch: Sees the values when they are copied.
     """
 
     checkpoint: checkpoints.Checkpoint
@@ -46,6 +49,8 @@ class Restoration:
     keys: Mapping[Any, str]
     weights: str
     ignored: Mapping[str, str]
+    setting: str
+    watch: stored_values.Watch = dataclasses.field(default_factory=stored_values.Watch)
 
     def entry(self, variable: tf.Variable) -> tensor_bundles.Entry | None:
         """The stored value of a variable, or None where it has none in the checkpoint."""
@@ -59,6 +64,18 @@ class Restoration:
             weights = f"; weights: {self.weights} (it has raw ones and averages)"
         ignored = accounting.counts(self.ignored)
         return f"{len(self.keys)} values restored ({self.kind}){weights}; ignored: {ignored}"
+
+    def require_finite(self) -> None:
+        """Raises if a value that was copied is NaN or infinite.
+
+        Raises:
+          UserError: With the variables' names.
+        """
+        names = {
+            self.checkpoint.entries[key]: reference.deref().name.removesuffix(":0")
+            for reference, key in self.keys.items()
+        }
+        self.watch.require_finite(names, received=self.checkpoint.prefix, setting=self.setting)
 
     def record(self, encoder: encoders.Encoder) -> str:
         """Returns a table of what became of each value of the checkpoint.
@@ -132,7 +149,7 @@ def restoration(
         raise misfits.Misfit(checkpoint, encoder, keys, missing, unfit, unexplained).error(setting)
     ignored |= dict.fromkeys(own, "encoder's own pooler, replaced")
     ignored |= dict.fromkeys(passed_over, "in place of which others were chosen by --weights")
-    return Restoration(checkpoint, kind, objects, pooler, keys, weights, ignored)
+    return Restoration(checkpoint, kind, objects, pooler, keys, weights, ignored, setting)
 
 
 def _fits(
@@ -190,7 +207,7 @@ def _damaged(restoration: Restoration) -> errors.UserError:
         example="a fresh copy of the checkpoint",
         received=f"{restoration.checkpoint.prefix}: {', '.join(damaged[:5])}"
         + (f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""),
-        setting=checkpoints.SETTING,
+        setting=restoration.setting,
     )
 
 

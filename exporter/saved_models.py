@@ -53,6 +53,9 @@ def write(
       path: Where to write it; nobody may be using that yet.
       restoration: The stored values, copied from file to file. Only variables that have no value
         of their own get one from there.
+
+    Raises:
+      UserError: A stored value is NaN or infinite.
     """
     with module.tracing():
         tf.saved_model.save(module, path, signatures=module.signatures())
@@ -74,7 +77,8 @@ def _append_stored_values(
             if entry is None:
                 raise ValueError(f"{key} has a value neither in memory nor in the checkpoint")
             tensors[key] = entry
-    tensor_bundles.append(prefix, tensors)
+    tensor_bundles.append(prefix, tensors, restoration.watch)
+    restoration.require_finite()
 
 
 def ops(path: str) -> collections.Counter[str]:

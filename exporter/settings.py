@@ -170,3 +170,22 @@ class TextEmbeddingSettings:
     num_layers: int = 4
     normalize: bool = False
     pad_to_longest: bool = True
+
+
+@gin.configurable("checks", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class CheckSettings:
+    """Exceptions from what an export is refused for. Each is for a case of real use.
+
+    Attributes:
+      allow_padded_vocabulary: The vocabulary may have fewer pieces than the encoder has word
+        embeddings, whose number was rounded up when it was trained.
+      allow_unlikely_casing: Text may be lower-cased, or not, against the evidence of the
+        vocabulary's pieces.
+      ignored_values: Regular expressions of the keys of values in the checkpoint that need no
+        place in the encoder: a head of one's own, layers that are left out on purpose.
+    """
+
+    allow_padded_vocabulary: bool = False
+    allow_unlikely_casing: bool = False
+    ignored_values: Sequence[str] = ()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import tensorflow as tf
 from tensorflow.core.protobuf import tensor_bundle_pb2
@@ -98,7 +98,11 @@ def data_file(prefix: str, shard: int = 0, num_shards: int = 1) -> str:
     return f"{prefix}.data-{shard:05d}-of-{num_shards:05d}"
 
 
-def append(prefix: str, tensors: Mapping[str, Entry]) -> None:
+def append(
+    prefix: str,
+    tensors: Mapping[str, Entry],
+    watch: Callable[[Entry, bytes], None] | None = None,
+) -> None:
     """Adds tensors of other bundles to a bundle of one data file.
 
     The bundle is not readable while this runs, so it must be one that nobody uses yet.
@@ -106,6 +110,7 @@ def append(prefix: str, tensors: Mapping[str, Entry]) -> None:
     Args:
       prefix: The bundle to add to.
       tensors: What to add, by the names that they get there.
+      watch: Is shown the bytes, slice by slice.
 
     Raises:
       BundleFormatError: The bundle cannot be read, or has the name already.
@@ -125,6 +130,8 @@ def append(prefix: str, tensors: Mapping[str, Entry]) -> None:
             if entry not in placed:
                 placed[entry] = offset
                 for piece in read_slices(entry):
+                    if watch is not None:
+                        watch(entry, piece)
                     out.write(piece)
                 offset += entry.size
             protos[key] = _entry_proto(entry, placed[entry]).SerializeToString(deterministic=True)
