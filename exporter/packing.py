@@ -120,17 +120,22 @@ def pack(
     splits = tf.stack([tf.cast(s.row_splits, tf.int32) for s in segments], axis=1)
     budget = tf.convert_to_tensor(seq_length - len(segments) - 1, tf.int32)
     kept = truncate(splits[1:] - splits[:-1], budget)
-    rows = _join(segments, splits[:-1], kept, ids)
-
-    lengths = rows.row_lengths()
+    ends = tf.cumsum(kept + 1, axis=1) + 1
+    lengths = ends[:, -1]
+    tokens = tf.RaggedTensor.from_row_splits(
+        _join(segments, splits[:-1], kept, ids),
+        tf.concat([[0], tf.cumsum(lengths)], axis=0),
+        validate=False,
+    )
     mask = tf.sequence_mask(lengths, seq_length, tf.int32)
     # One for each segment that ended before the position, where there is a token.
     type_ids = tf.zeros_like(mask)
-    ends = tf.cumsum(kept + 1, axis=1) + 1
     for i in range(len(segments) - 1):
         type_ids += mask - tf.sequence_mask(ends[:, i], seq_length, tf.int32)
+    # Padding forgets the static batch size, also where a loaded function is called.
+    word_ids = tf.reshape(_pad(tokens, seq_length, ids.padding), tf.shape(mask))
     packed = {
-        INPUT_WORD_IDS: _pad(rows, seq_length, ids.padding),
+        INPUT_WORD_IDS: word_ids,
         INPUT_MASK: mask,
         INPUT_TYPE_IDS: type_ids,
     }
@@ -141,7 +146,7 @@ def pack(
 
 def _join(
     segments: Sequence[tf.RaggedTensor], starts: tf.Tensor, kept: tf.Tensor, ids: PackingIds
-) -> tf.RaggedTensor:
+) -> tf.Tensor:
     """Joins truncated segments.
 
     Args:
@@ -151,7 +156,7 @@ def _join(
       ids: The ids of the special tokens.
 
     Returns:
-      `[B, (tokens)]` with special tokens, without padding.
+      The tokens of all rows, int32 `[T]`, with special tokens and without padding.
     """
     values = [segment.flat_values for segment in segments]
     sizes = tf.stack([tf.size(v) for v in values])
@@ -164,24 +169,21 @@ def _join(
     parts = tf.RaggedTensor.from_row_splits(
         tf.concat([*values, special], axis=0), bounds, validate=False
     )
-    batch_size, num_segments = tf.shape(kept)[0], len(segments)
-    num_parts = 2 * num_segments * batch_size
-    end = tf.fill([batch_size], num_parts + 1)
-    picked = [tf.fill([batch_size], num_parts)]
-    for i in range(num_segments):
-        picked += [2 * (i * batch_size + tf.range(batch_size)), end]
-    joined = tf.gather(parts, tf.reshape(tf.stack(picked, axis=1), [-1]))
-    return tf.RaggedTensor.from_row_splits(
-        joined.values, joined.row_splits[:: len(picked)], validate=False
-    )
+    row = tf.range(tf.shape(kept)[0])
+    num_parts = tf.size(bounds) - 3
+    end = tf.fill(tf.shape(row), num_parts + 1)
+    picked = [tf.fill(tf.shape(row), num_parts)]
+    for i in range(len(segments)):
+        picked += [2 * (i * tf.size(row) + row), end]
+    return tf.gather(parts, tf.reshape(tf.stack(picked, axis=1), [-1])).values
 
 
-def _pad(rows: tf.RaggedTensor, seq_length: int | tf.Tensor, padding: int) -> tf.Tensor:
+def _pad(tokens: tf.RaggedTensor, seq_length: int | tf.Tensor, padding: int) -> tf.Tensor:
     """Pads `[B, (tokens)]`, or cuts it off, to `[B, L]`."""
     return tf.raw_ops.RaggedTensorToTensor(
         shape=tf.stack([-1, seq_length]),
-        values=rows.values,
+        values=tokens.values,
         default_value=tf.constant(padding, tf.int32),
-        row_partition_tensors=[rows.row_splits],
+        row_partition_tensors=[tokens.row_splits],
         row_partition_types=["ROW_SPLITS"],
     )

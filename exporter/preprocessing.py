@@ -24,7 +24,29 @@ _SEQ_LENGTH = tf.TensorSpec([], tf.int32, name="seq_length")
 _TRAINING = tf.TensorSpec([], tf.bool, name="training")
 
 
-class Preprocessing(saved_models.Exportable):
+class _Callable:
+    """Lets Python code call an object as the loaded one is called.
+
+    The function to be saved is an attribute of the object; Python itself looks at the class.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return vars(self)["__call__"](*args, **kwargs)
+
+    def trace_call(self, *args: Any, **kwargs: Any) -> None:
+        """Traces the call with these arguments."""
+        vars(self)["__call__"].get_concrete_function(*args, **kwargs)
+
+
+class _Part(_Callable, tf.train.Checkpoint):
+    """A callable part of the root object."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.__call__ = tf.function(function, autograph=False)  # type: ignore[method-assign]
+
+
+class Preprocessing(_Callable, saved_models.Exportable):
     """The root object of a preprocessing SavedModel.
 
     Called as `preprocess(text, seq_length=..., training=False)` on strings `[B]`, it returns a dict
@@ -102,20 +124,21 @@ class Preprocessing(saved_models.Exportable):
             del training
             return pack([tokens(text)], seq_length)
 
-        self.__call__ = tf.function(preprocess, autograph=False)
+        self.__call__ = tf.function(  # type: ignore[method-assign]
+            preprocess, autograph=False
+        )
         self.tokenize = _Tokenization(tokenizer, tokens)
         if tokenize_with_offsets:
             self.tokenize_with_offsets = _Tokenization(
                 tokenizer, lambda text: list(tokenizer.tokenize_with_offsets(text))
             )
-        self.bert_pack_inputs = tf.train.Checkpoint()
-        self.bert_pack_inputs.__call__ = tf.function(pack, autograph=False)
+        self.bert_pack_inputs = _Part(pack)
 
     def trace(self) -> None:
         """Traces the calls to be saved."""
         seq_lengths = (self._default_seq_length, _SEQ_LENGTH)
         for seq_length in seq_lengths:
-            self.__call__.get_concrete_function(_TEXT, seq_length=seq_length, training=_TRAINING)
+            self.trace_call(_TEXT, seq_length=seq_length, training=_TRAINING)
         self.tokenize.trace()
         if hasattr(self, "tokenize_with_offsets"):
             self.tokenize_with_offsets.trace()
@@ -123,9 +146,7 @@ class Preprocessing(saved_models.Exportable):
             for ragged_rank in (1, 2):
                 tokens = tf.RaggedTensorSpec([None] * (ragged_rank + 1), tf.int32)
                 for seq_length in seq_lengths:
-                    self.bert_pack_inputs.__call__.get_concrete_function(
-                        [tokens] * num_segments, seq_length=seq_length
-                    )
+                    self.bert_pack_inputs.trace_call([tokens] * num_segments, seq_length=seq_length)
 
     def signatures(self) -> dict[str, Callable[..., Any]]:
         """Returns the signatures, for users that cannot call objects.
@@ -140,12 +161,10 @@ class Preprocessing(saved_models.Exportable):
         return {"serving_default": serving_default}
 
 
-class _Tokenization(tf.train.Checkpoint):
-    """A callable part of the root object. It keeps alive what it needs if the root is dropped."""
+class _Tokenization(_Part):
+    """`.tokenize`, or the like. It keeps alive what it needs if the root is dropped."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self._tokenizer = tokenizer
         special_tokens = tokenizer.special_tokens
 
         def tokenize(text: tf.Tensor, training: bool | tf.Tensor = False) -> Any:
@@ -155,13 +174,11 @@ class _Tokenization(tf.train.Checkpoint):
         def get_special_tokens_dict() -> dict[str, tf.Tensor]:
             return {name: tf.constant(i, tf.int32) for name, i in special_tokens.items()}
 
-        self.__call__ = tf.function(tokenize, autograph=False)
-        self.get_special_tokens_dict = tf.train.Checkpoint()
-        self.get_special_tokens_dict.__call__ = tf.function(
-            get_special_tokens_dict, autograph=False, input_signature=[]
-        )
+        super().__init__(tokenize)
+        self._tokenizer = tokenizer
+        self.get_special_tokens_dict = _Part(get_special_tokens_dict)
 
     def trace(self) -> None:
         """Traces the calls to be saved."""
-        self.__call__.get_concrete_function(_TEXT, training=_TRAINING)
-        self.get_special_tokens_dict.__call__.get_concrete_function()
+        self.trace_call(_TEXT, training=_TRAINING)
+        self.get_special_tokens_dict.trace_call()

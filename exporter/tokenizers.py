@@ -294,7 +294,5 @@ def _load_sentencepiece(path: str) -> tf_text.SentencepieceTokenizer:
 
 def _with_static_batch(tokens: tf.RaggedTensor, text: tf.Tensor) -> tf.RaggedTensor:
     """Gives the result the static batch size of `text`, which the ops in between forget."""
-    splits = tokens.row_splits
-    batch_size = text.shape[0]
-    splits = tf.ensure_shape(splits, [None if batch_size is None else batch_size + 1])
+    splits = tf.reshape(tokens.row_splits, [tf.size(text) + 1])
     return tf.RaggedTensor.from_row_splits(tokens.values, splits, validate=False)
