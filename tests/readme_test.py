@@ -34,7 +34,9 @@ def _rows() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_every_parameter_is_in_the_table(name: str) -> None:
-    parameters = [f"{name}.{parameter}" for parameter in inspect.signature(SETTINGS[name]).parameters]
+    parameters = [
+        f"{name}.{parameter}" for parameter in inspect.signature(SETTINGS[name]).parameters
+    ]
     assert [parameter for parameter in parameters if parameter not in _rows()] == []
 
 
@@ -53,5 +55,7 @@ def test_every_flag_is_beside_what_it_binds(flag: flags_table.Flag) -> None:
 
 
 def test_every_pooler_is_described() -> None:
-    names = [name for name, _ in inspect.getmembers(poolers, inspect.isfunction) if "pooler" in name]
+    names = [
+        name for name, _ in inspect.getmembers(poolers, inspect.isfunction) if "pooler" in name
+    ]
     assert sorted(set(re.findall(r"`@(\w+_pooler)`", README))) == sorted(names)
