@@ -83,6 +83,11 @@ class Checkpoint:
                 return int.from_bytes(data, "little", signed=True)
         return None
 
+    @property
+    def step(self) -> int | None:
+        """The global step, or None where neither a value nor the files' name tells it."""
+        return self.named_step if self.stored_step is None else self.stored_step
+
     @functools.cached_property
     def slots(self) -> dict[str, list[str]]:
         """The keys of what the optimizer keeps of each value but averages, by the value's key."""

@@ -32,6 +32,7 @@ class Choices:
     tokenizer: settings.TokenizerSettings
     preprocessing: settings.PreprocessingSettings
     text_embedding: settings.TextEmbeddingSettings
+    checks: settings.CheckSettings
 
 
 def wrong(choices: Choices) -> list[errors.UserError]:

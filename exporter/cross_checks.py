@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from exporter import casing, errors, findings, settings, vocabularies
 
 _PADDING_EXCEPTION = "checks.allow_padded_vocabulary"
+_UNKNOWN = ("[UNK]", "<unk>")
 # The order that all common tools write them in.
 _USUAL_ORDER = (
     vocabularies.START_OF_SEQUENCE_ID,
@@ -35,6 +36,12 @@ class Text:
     lower_case: bool
     folds_case: bool
     special_tokens: Mapping[str, str]
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of the token for words that cannot be split, or None."""
+        there = (i for i, piece in enumerate(self.pieces) if piece in _UNKNOWN)
+        return next(there, None)
 
     def special_ids(self) -> dict[str, int]:
         """Returns the special tokens' ids by purpose.

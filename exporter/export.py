@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import gin
 
-from exporter import choices, errors, poolers, progress, settings
+from exporter import choices, errors, findings, poolers, progress, settings
 
 _logger = logging.getLogger(__name__)
 
@@ -57,23 +57,27 @@ def export(
         tokenizer=settings.TokenizerSettings(),
         preprocessing=settings.PreprocessingSettings(),
         text_embedding=settings.TextEmbeddingSettings(),
+        checks=settings.CheckSettings(),
     )
     from_run = chosen.pretraining.pretraining_dir is not None
     errors.raise_all(choices.wrong(chosen) + ([] if from_run else choices.missing(chosen)))
     _import_tensorflow()
-    from exporter import parts, targets
+    from exporter import parts, plans, records, targets
 
     target = targets.check(export_path, overwrite=overwrite)
     if from_run:
         chosen = choices.completed(chosen)
         errors.raise_all(choices.missing(chosen))
-    plan = parts.plan(chosen)
+    plan = plans.plan(chosen)
     if dry_run:
+        plan.check()
         return None
     with targets.staged(target, overwrite=overwrite) as staging:
-        reports = parts.write(plan, staging)
-    for report in reports:
+        outcome = parts.write(plan, staging)
+    for report in outcome.reports:
         _logger.info("%s", report.text())
+    findings.log(outcome.found)
+    records.write(f"{target}.record", outcome.record())
     if show:
         from exporter import showcase
 

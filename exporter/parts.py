@@ -7,12 +7,14 @@ import logging
 import os
 
 from exporter import (
-    checkpoints,
     choices,
-    encoder_configs,
+    cross_checks,
     encoder_modules,
     encoders,
     errors,
+    findings,
+    mlm_scores,
+    plans,
     preprocessing,
     progress,
     reports,
@@ -21,59 +23,34 @@ from exporter import (
     text_embedding,
     text_verification,
     tokenizers,
+    training_evidence,
     verification,
 )
 
 _logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Source:
-    """What an encoder is made from."""
+@dataclasses.dataclass
+class Outcome:
+    """What is known of an export when it is complete.
 
-    architecture: encoder_configs.Architecture
-    checkpoint: checkpoints.Checkpoint
-    with_mlm: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What is to be done, all files found and read as far as they say what to build."""
-
-    chosen: choices.Choices
-    lower_case: bool
-    source: _Source | None
-
-
-def plan(chosen: choices.Choices) -> Plan:
-    """Finds and reads the files.
-
-    Args:
-      chosen: What is to be exported.
-
-    Raises:
-      UserError: A file is missing or wrong.
+    Attributes:
+      reports: What was verified.
+      found: What else is to be said.
+      account: What became of each value of the checkpoint, if there is one.
     """
-    files = chosen.tokenizer
-    lower_case = tokenizers.infer_do_lower_case(
-        files.do_lower_case, files.vocab_file, files.sp_model_file
-    )
-    tokenizers.check_file(files.vocab_file, files.sp_model_file)
-    source = _source(chosen) if chosen.export_type in choices.WITH_WEIGHTS else None
-    return Plan(chosen, lower_case, source)
+
+    reports: list[reports.Report] = dataclasses.field(default_factory=list)
+    found: list[findings.Finding] = dataclasses.field(default_factory=list)
+    account: str | None = None
+
+    def record(self) -> dict[str, str | None]:
+        """Returns what is to be kept of it, as texts by the names of files; None for no file."""
+        checks = "".join(f"{report.text()}\n" for report in self.reports)
+        return {"report.txt": findings.text(self.found) + checks, "accounting.tsv": self.account}
 
 
-def _source(chosen: choices.Choices) -> _Source:
-    architecture = encoder_configs.read_architecture(chosen.encoder, chosen.mlm)
-    prefix = checkpoints.find(chosen.checkpoint.model_checkpoint_path or "")
-    checkpoint = checkpoints.read(prefix)
-    with_mlm = chosen.export_type == "model_with_mlm" or (
-        chosen.export_type == "all" and checkpoint.has_masked_lm
-    )
-    return _Source(architecture, checkpoint, with_mlm)
-
-
-def write(plan: Plan, staging: str) -> list[reports.Report]:
+def write(plan: plans.Plan, staging: str) -> Outcome:
     """Writes and verifies each SavedModel of the export.
 
     Args:
@@ -81,14 +58,14 @@ def write(plan: Plan, staging: str) -> list[reports.Report]:
       staging: The folder to write to.
 
     Returns:
-      What was verified.
+      What was verified, and what else is to be said.
 
     Raises:
-      UserError: The encoder cannot be built, or the checkpoint is not its.
+      UserError: The encoder cannot be built, or checkpoint or vocabulary are not its.
       VerificationError: What was written is not what it came from.
     """
     kind = plan.chosen.export_type
-    made: list[reports.Report] = []
+    outcome = Outcome()
 
     def path(name: str) -> str:
         return os.path.join(staging, name) if kind == "all" else staging
@@ -96,41 +73,76 @@ def write(plan: Plan, staging: str) -> list[reports.Report]:
     def add(report: reports.Report | None) -> None:
         if report is not None:
             report.require()
-            made.append(report)
+            outcome.reports.append(report)
 
-    built = None if plan.source is None else _build(plan, plan.source)
+    built = None
+    if plan.source is None:
+        plan.check()
+    else:
+        built = _build(plan, plan.source)
     if built is not None and kind in choices.WITH_ENCODER:
         add(_write_encoder(plan, built, path("encoder")))
-    text = _text(plan) if kind in choices.WITH_TEXT else None
+    scored = built is not None and built.is_restored and built.encoder.masked_lm is not None
+    text = _text(plan, built) if scored or kind in choices.WITH_TEXT else None
+    if built is not None and text is not None and scored:
+        outcome.found.append(_mlm_score(plan, built, text))
     if text is not None and kind in choices.WITH_PREPROCESSING:
         add(_write_preprocessing(plan, text, path("preprocessing")))
-    if built is not None and text is not None:
+    if built is not None and text is not None and kind in choices.WITH_TEXT:
         add(_write_text_embedding(plan, built, text, path("text_embedding")))
-    return made
+    _add_findings(outcome, plan, built)
+    return outcome
 
 
-@dataclasses.dataclass(frozen=True)
+def _add_findings(outcome: Outcome, plan: plans.Plan, built: _Built | None) -> None:
+    num_types = None
+    if built is not None:
+        outcome.found += training_evidence.find(built.restoration, built.encoder)
+        outcome.account = built.restoration.record(built.encoder)
+        num_types = built.encoder.type_vocab_size
+    outcome.found += cross_checks.find(plan.text, num_types=num_types)
+
+
+@dataclasses.dataclass
 class _Built:
-    """An encoder, and where its variables' values come from."""
+    """An encoder, and where its variables' values come from.
+
+    Attributes:
+      encoder: The encoder.
+      restoration: Where its values come from.
+      is_restored: Whether it has them in memory.
+    """
 
     encoder: encoders.Encoder
     restoration: restorations.Restoration
+    is_restored: bool = False
 
 
-def _build(plan: Plan, source: _Source) -> _Built:
+def _build(plan: plans.Plan, source: plans.Source) -> _Built:
     with progress.step("building the encoder"):
         encoder = encoders.build(source.architecture, with_mlm=source.with_mlm)
         pooler = plan.chosen.pooler()
-        restoration = restorations.restoration(
-            source.checkpoint, encoder, pooler, weights=plan.chosen.checkpoint.weights
-        )
+        mistakes = plan.mistakes(encoder)
+        try:
+            restoration = restorations.restoration(
+                source.checkpoint,
+                encoder,
+                pooler,
+                weights=plan.chosen.checkpoint.weights,
+                ignored_values=plan.chosen.checks.ignored_values,
+            )
+        except errors.UserError as error:
+            own = error.errors if isinstance(error, errors.UserErrors) else [error]
+            errors.raise_all([*own, *mistakes])
+            raise
+        errors.raise_all(mistakes)
     _logger.info("%s", restoration.summary())
     if encoder.pooler_layer is not None:
         pooler.initialize(encoder.pooler_layer)
     return _Built(encoder, restoration)
 
 
-def _write_encoder(plan: Plan, built: _Built, path: str) -> reports.Report | None:
+def _write_encoder(plan: plans.Plan, built: _Built, path: str) -> reports.Report | None:
     module = encoder_modules.EncoderModule(
         built.encoder,
         vocab_file=plan.chosen.tokenizer.vocab_file,
@@ -142,8 +154,20 @@ def _write_encoder(plan: Plan, built: _Built, path: str) -> reports.Report | Non
     if plan.chosen.verify == "off":
         return None
     with progress.step("verifying the encoder"):
-        return verification.verify_encoder(
+        report = verification.verify_encoder(
             path, module, built.restoration, level=plan.chosen.verify
+        )
+        built.is_restored = True
+        return report
+
+
+def _mlm_score(plan: plans.Plan, built: _Built, text: _Text) -> findings.Finding:
+    with progress.step("guessing masked words"):
+        return mlm_scores.find(
+            built.encoder,
+            text.tokenizer,
+            unknown_id=plan.text.unknown_id,
+            step=built.restoration.checkpoint.step,
         )
 
 
@@ -155,8 +179,10 @@ class _Text:
     source: text_verification.TextSource
 
 
-def _text(plan: Plan) -> _Text:
+def _text(plan: plans.Plan, built: _Built | None) -> _Text:
     files = plan.chosen.tokenizer
+    longest = None if built is None else built.encoder.max_seq_length
+    default_length = min(choices.DEFAULT_SEQ_LENGTH, longest or choices.DEFAULT_SEQ_LENGTH)
     with progress.step("reading the vocabulary"):
         tokenizer = tokenizers.make(
             vocab_file=files.vocab_file,
@@ -168,13 +194,13 @@ def _text(plan: Plan) -> _Text:
         files.vocab_file,
         files.sp_model_file,
         plan.lower_case,
-        plan.chosen.preprocessing.default_seq_length or choices.DEFAULT_SEQ_LENGTH,
+        plan.chosen.preprocessing.default_seq_length or default_length,
         dict(tokenizer.special_tokens) if files.special_tokens else None,
     )
     return _Text(tokenizer, source)
 
 
-def _write_preprocessing(plan: Plan, text: _Text, path: str) -> reports.Report | None:
+def _write_preprocessing(plan: plans.Plan, text: _Text, path: str) -> reports.Report | None:
     options = plan.chosen.preprocessing
     module = preprocessing.Preprocessing(
         text.tokenizer,
@@ -200,7 +226,7 @@ def _require_no_assert(path: str) -> None:
 
 
 def _write_text_embedding(
-    plan: Plan, built: _Built, text: _Text, path: str
+    plan: plans.Plan, built: _Built, text: _Text, path: str
 ) -> reports.Report | None:
     options = plan.chosen.text_embedding
     module = text_embedding.TextEmbedding(

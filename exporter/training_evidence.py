@@ -34,9 +34,7 @@ def find(
 def _weights(restoration: restorations.Restoration) -> Iterator[findings.Finding]:
     checkpoint = restoration.checkpoint
     named, stored = checkpoint.named_step, checkpoint.stored_step
-    step = (
-        "of an unknown step" if stored is None and named is None else f"of step {stored or named}"
-    )
+    step = "of an unknown step" if checkpoint.step is None else f"of step {checkpoint.step}"
     if stored is not None and named is not None and stored != named:
         yield findings.Finding(
             "checkpoint",

@@ -1,0 +1,100 @@
+"""Finds and reads all that an export is made from, before anything is built or written."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from exporter import (
+    checkpoints,
+    choices,
+    cross_checks,
+    encoder_configs,
+    encoders,
+    errors,
+    tokenizers,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What an encoder is made from."""
+
+    architecture: encoder_configs.Architecture
+    checkpoint: checkpoints.Checkpoint
+    with_mlm: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is to be done, all files found and read as far as they say what to build."""
+
+    chosen: choices.Choices
+    text: cross_checks.Text
+    source: Source | None
+
+    @property
+    def lower_case(self) -> bool:
+        """Whether text is lower-cased before it is tokenized."""
+        return self.text.lower_case
+
+    def check(self) -> None:
+        """Checks what can be checked without building the encoder.
+
+        Raises:
+          UserError: Vocabulary, lengths or casing cannot be right.
+        """
+        errors.raise_all(self.mistakes(None))
+
+    def mistakes(self, encoder: encoders.Encoder | None) -> list[errors.UserError]:
+        """Lists what cannot be right of vocabulary, lengths and casing.
+
+        Args:
+          encoder: The encoder, or None if it was not built.
+        """
+        num_embeddings, longest = None, None
+        if encoder is not None:
+            num_embeddings, longest = encoder.vocab_size, encoder.max_seq_length
+        elif self.source is not None:
+            if not self.chosen.encoder.bypassed:
+                num_embeddings = self._configured_vocab_size(self.source)
+            longest = self.source.architecture.max_seq_length
+        with_text = self.chosen.export_type in choices.WITH_TEXT
+        return cross_checks.mistakes(
+            self.text,
+            self.chosen.checks,
+            num_embeddings=num_embeddings,
+            seq_length=self.chosen.preprocessing.default_seq_length if with_text else None,
+            max_seq_length=longest,
+        )
+
+    def _configured_vocab_size(self, source: Source) -> int | None:
+        config = source.architecture.encoder
+        return getattr(config, "vocab_size", getattr(config, "word_vocab_size", None))
+
+
+def plan(chosen: choices.Choices) -> Plan:
+    """Finds and reads the files.
+
+    Args:
+      chosen: What is to be exported.
+
+    Raises:
+      UserError: A file is missing or wrong.
+    """
+    files = chosen.tokenizer
+    lower_case = tokenizers.infer_do_lower_case(
+        files.do_lower_case, files.vocab_file, files.sp_model_file
+    )
+    text = cross_checks.read_text(files, lower_case)
+    source = _source(chosen) if chosen.export_type in choices.WITH_WEIGHTS else None
+    return Plan(chosen, text, source)
+
+
+def _source(chosen: choices.Choices) -> Source:
+    architecture = encoder_configs.read_architecture(chosen.encoder, chosen.mlm)
+    prefix = checkpoints.find(chosen.checkpoint.model_checkpoint_path or "")
+    checkpoint = checkpoints.read(prefix)
+    with_mlm = chosen.export_type == "model_with_mlm" or (
+        chosen.export_type == "all" and checkpoint.has_masked_lm
+    )
+    return Source(architecture, checkpoint, with_mlm)
