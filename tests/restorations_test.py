@@ -35,7 +35,6 @@ def _files(tmp_path_factory: pytest.TempPathFactory) -> testing.SourceFiles:
 def _assert_restores(
     restoration: restorations.Restoration, encoder: encoders.Encoder, expected: list[tf.Variable]
 ) -> None:
-    """Asserts that these values are the ones that the keys name and that are restored."""
     restorations.restore(restoration, encoder)
     reader = tf.train.load_checkpoint(restoration.checkpoint.prefix)
     for ours, theirs in zip(encoder.variables, expected, strict=True):
