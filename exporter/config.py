@@ -15,6 +15,7 @@ import dataclasses
 import importlib
 import logging
 import pathlib
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ from exporter import (
     progress,
 )
 
+_BASE_CONFIG = "official.modeling.hyperparams.base_config"
 _logger = logging.getLogger(__name__)
 
 
@@ -112,6 +114,8 @@ class Resolved:
         Raises:
           UserError: Gin refuses a binding that could not be judged without importing.
         """
+        for line in (*self.notes, *([_ignored_line(self.ignored)] if self.ignored else [])):
+            _logger.info("%s", line)
         gin.clear_config()
         if any(entry.module for entry in self.used):
             with progress.step("importing what gin names of TF-NLP"):
@@ -119,9 +123,7 @@ class Resolved:
         for statement in self.statements:
             _apply(statement)
         gin.finalize()
-        lines = [_ignored_line(self.ignored)] if self.ignored else []
-        for line in (*self.notes, *lines):
-            _logger.info("%s", line)
+        pretraining_gin.remember(self.bindings)
 
     def run(self) -> Any:
         """Calls the root configurable.
@@ -156,10 +158,11 @@ class Resolved:
             _write(folder, name, text)
 
     def _winning(self, setting: str) -> gin_parsing.Binding | None:
-        selector, _, parameter = setting.rpartition(".")
+        scoped, _, parameter = setting.rpartition(".")
+        scope, slash, selector = scoped.rpartition("/")
         # Ours come first: a user's package may have a `tokenizer`, too.
         entry = configurables.find_one(f"exporter.{selector}") or configurables.find_one(selector)
-        full = f"{entry.selector if entry else selector}.{parameter}"
+        full = f"{scope}{slash}{entry.selector if entry else selector}.{parameter}"
         return gin_checks.winning(self.bindings).get(full)
 
 
@@ -227,6 +230,8 @@ def _imported(parsed: gin_parsing.Parsed, notes: list[str]) -> gin_parsing.Parse
         else:
             mistakes.append(mistake)
     errors.raise_all(mistakes)
+    if _BASE_CONFIG in sys.modules:  # What is bound to a builder, gin may name.
+        importlib.import_module("exporter.builders").register_configurables()
     return gin_parsing.Parsed(statements, parsed.mistakes)
 
 

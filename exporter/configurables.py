@@ -150,7 +150,7 @@ def _describe(entry: Any) -> Configurable:
     others: tuple[str, ...] = ()
     any_parameter = True
     if inspect.isclass(function):
-        keywords = keyword_arguments.of_class(function)
+        keywords = keyword_arguments.of_class(entry.wrapped)
         others, any_parameter = keywords.others, keywords.uses_any
         function = function.__init__
     signature = inspect.signature(inspect.unwrap(function))

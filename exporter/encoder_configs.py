@@ -12,7 +12,7 @@ from typing import Any
 import gin
 from official.nlp.configs import encoders as tfnlp_encoders
 
-from exporter import errors, files, settings
+from exporter import builders, config_overrides, errors, files, settings
 
 ENCODER_TYPES = tuple(
     field.name
@@ -36,6 +36,8 @@ _BERT_JSON_KEYS = {
     "embedding_size": "embedding_size",
 }
 _BERT_JSON_REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+# The default of `task.model.mlm_activation`.
+_TRAINERS_ACTIVATION = "gelu"
 # A YAML file of ten lines can hold a list of a billion.
 _short = reprlib.Repr()
 _short.maxlevel = 2
@@ -50,11 +52,13 @@ class Architecture:
       config: The encoder's configuration.
       mlm_activation: Activation of the head's dense layer, or None for none.
       source: Where it was read, for messages.
+      is_record: Whether that is what a pre-training run recorded.
     """
 
     config: tfnlp_encoders.EncoderConfig
     mlm_activation: str | None
     source: str
+    is_record: bool = False
 
     @property
     def type(self) -> str:
@@ -93,9 +97,11 @@ def read_architecture(encoder: settings.EncoderSettings, mlm: settings.MlmSettin
     """
     errors.raise_all(encoder.mistakes())
     if encoder.encoder_config_file:
-        architecture = _from_yaml(encoder.encoder_config_file)
+        architecture = _from_yaml(encoder)
     elif encoder.bert_config_file:
-        architecture = _from_bert_json(encoder.bert_config_file)
+        architecture = _from_bert_json(encoder)
+    elif encoder.bypassed:
+        architecture = Architecture(tfnlp_encoders.EncoderConfig(), _TRAINERS_ACTIVATION, "gin")
     else:
         architecture = _from_gin(encoder)
     if mlm.mlm_activation is not None:
@@ -103,15 +109,26 @@ def read_architecture(encoder: settings.EncoderSettings, mlm: settings.MlmSettin
     return architecture
 
 
-def _from_yaml(path: str) -> Architecture:
-    setting = "encoder.encoder_config_file"
+def _from_yaml(encoder: settings.EncoderSettings) -> Architecture:
+    path, setting = encoder.encoder_config_file or "", "encoder.encoder_config_file"
     content = files.read_yaml(path, setting=setting)
     if "task" not in content:
-        config = encoder_config(content, path, setting=setting)
+        config = _of_file(encoder, content, path, setting)
         return Architecture(config, _own_activation(config), path)
     model = _member(content, ("task", "model"), path, setting)
-    config = encoder_config(_member(model, ("encoder",), path, setting), path, setting=setting)
-    return Architecture(config, model.get("mlm_activation", _own_activation(config)), path)
+    config = _of_file(encoder, _member(model, ("encoder",), path, setting), path, setting)
+    return Architecture(config, model.get("mlm_activation", _own_activation(config)), path, True)
+
+
+def _of_file(
+    encoder: settings.EncoderSettings, content: Mapping[str, Any], path: str, setting: str
+) -> tfnlp_encoders.EncoderConfig:
+    if encoder.type is not None:
+        encoder_type = _checked_type(encoder.type, setting="encoder.type")
+        content = config_overrides.as_type(content, encoder_type)
+    config = encoder_config(content, path, setting=setting, own=encoder.config)
+    config_overrides.apply_gin(config)
+    return config
 
 
 def _member(
@@ -129,8 +146,8 @@ def _member(
     )
 
 
-def _from_bert_json(path: str) -> Architecture:
-    setting = "encoder.bert_config_file"
+def _from_bert_json(encoder: settings.EncoderSettings) -> Architecture:
+    path, setting = encoder.bert_config_file or "", "encoder.bert_config_file"
     content = files.read_json(path, setting=setting)
     missing = [key for key in _BERT_JSON_REQUIRED if key not in content]
     if missing:
@@ -146,7 +163,7 @@ def _from_bert_json(path: str) -> Architecture:
         encoder_type = "albert"
         values["embedding_width"] = values.pop("embedding_size", None)
         _check_one_group(content, path, setting)
-    config = encoder_config({"type": encoder_type, encoder_type: values}, path, setting=setting)
+    config = _of_file(encoder, {"type": encoder_type, encoder_type: values}, path, setting)
     return Architecture(config, _own_activation(config), path)
 
 
@@ -176,7 +193,7 @@ def _from_gin(encoder: settings.EncoderSettings) -> Architecture:
 
 
 def encoder_config(
-    content: Mapping[str, Any], source: str, *, setting: str
+    content: Mapping[str, Any], source: str, *, setting: str, own: Any = None
 ) -> tfnlp_encoders.EncoderConfig:
     """Loads an `EncoderConfig` strictly.
 
@@ -184,16 +201,19 @@ def encoder_config(
       content: What the YAML file holds: "type" and the configuration of that type.
       source: The file, for errors.
       setting: The gin name that the file was bound to.
+      own: The class of the configuration for type "any", or None.
 
     Raises:
       UserError: A name is unknown, or a value has the wrong type.
     """
     encoder_type = _checked_type(content.get("type", "bert"), setting=setting, source=source)
     config = tfnlp_encoders.EncoderConfig(type=encoder_type)
+    if encoder_type == "any":
+        config.any = builders.configuration(own, source, setting=setting)
     mistakes = _mistakes(content, config, source, setting)
     errors.raise_all(mistakes)
     try:
-        config.override(dict(content), is_strict=encoder_type != "any")
+        config.override(dict(content), is_strict=True)
     except (TypeError, RecursionError) as error:
         raise errors.UserError(
             f"TF-NLP must be able to load the encoder's configuration; it says: {error}",
@@ -223,8 +243,6 @@ def _mistakes(
     for name, value in content.items():
         full_name = f"{path}{name}"
         if name not in known:
-            if path == "any.":  # Its fields are the BUILDER's, unknown here.
-                continue
             near = difflib.get_close_matches(str(name), known, n=1)
             mistakes.append(
                 errors.UserError(

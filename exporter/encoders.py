@@ -14,7 +14,7 @@ from official.nlp.configs import encoders as tfnlp_encoders
 from official.nlp.modeling import layers as tfnlp_layers
 from tensorflow.python.ops import resource_variable_ops
 
-from exporter import encoder_calls, encoder_configs, errors
+from exporter import encoder_calls, encoder_configs, errors, used_bindings, used_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +92,9 @@ def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Enco
       with_mlm: Whether to build the masked-language-model head, too.
 
     Raises:
-      UserError: TF-NLP cannot build it.
+      UserError: TF-NLP cannot build it, or what gin or the configuration says has no effect.
     """
-    with _variables_without_values():
+    with _variables_without_values(), used_fields.recorded(architecture.config) as asked:
         try:
             # AutoGraph would look through each layer's code for what Keras layers do not need.
             network, masked_lm = tf.autograph.experimental.do_not_convert(_build)(
@@ -106,7 +106,9 @@ def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Enco
                 f"{error}",
                 received=architecture.source,
             ) from error
-    return Encoder(network, masked_lm, architecture)
+    unused = used_bindings.check(network, with_mlm=with_mlm)
+    errors.raise_all([*unused, *used_fields.check(architecture, asked)])
+    return Encoder(network, masked_lm, used_fields.as_built(architecture))
 
 
 def _build(

@@ -105,6 +105,7 @@ def of_source(module: str, tree: ast.Module, node: ast.FunctionDef | ast.ClassDe
     return _joined(_steps_of_source(_Module(module, tree), node))
 
 
+@functools.cache
 def of_class(cls: type) -> Keywords:
     """Finds what a class that has been imported takes."""
     return _joined(_steps_of_class(cls))

@@ -54,9 +54,8 @@ class Plan:
         num_embeddings, longest = None, None
         if encoder is not None:
             num_embeddings, longest = encoder.vocab_size, encoder.max_seq_length
-        elif self.source is not None:
-            if not self.chosen.encoder.bypassed:
-                num_embeddings = self._configured_vocab_size(self.source)
+        elif self.source is not None and not self.chosen.encoder.bypassed:
+            num_embeddings = self._configured_vocab_size(self.source)
             longest = self.source.architecture.max_seq_length
         with_text = self.chosen.export_type in choices.WITH_TEXT
         return cross_checks.mistakes(

@@ -21,6 +21,8 @@ _MODES = (
     *("train_and_validate", "eval", "continuous_eval"),
 )
 
+_applied: set[str] = set()  # Beside gin's own global configuration.
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -82,6 +84,22 @@ def check(bindings: Sequence[gin_parsing.Binding]) -> list[errors.UserError]:
         if not (same or binding.macro is not None or is_allowed(binding.name, allowed)):
             mistakes.append(_override(binding, last[name], before, after))
     return mistakes
+
+
+def remember(bindings: Iterable[gin_parsing.Binding]) -> None:
+    """Keeps in mind what of the configuration that is now applied was recorded by a run.
+
+    Args:
+      bindings: All that is applied, later ones winning.
+    """
+    last = gin_checks.winning(bindings)
+    _applied.clear()
+    _applied.update(name for name, binding in last.items() if binding.recorded)
+
+
+def applied_settings() -> frozenset[str]:
+    """Returns what a run recorded of what is applied: parameters with all modules before them."""
+    return frozenset(_applied)
 
 
 def without_defaults(

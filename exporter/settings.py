@@ -7,7 +7,9 @@ name and, where there is a flag, the flag's.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,12 +23,16 @@ from exporter import errors
 class EncoderSettings:
     """Where the encoder's architecture comes from. Exactly one of the three sources is set.
 
+    None of them is needed where gin makes the encoder without (`build_encoder.bypass_config`).
+
     Attributes:
       encoder_config_file: YAML file of an `official.nlp.configs.encoders.EncoderConfig`, or a
         pre-training run's params.yaml.
       bert_config_file: JSON file of an original BERT configuration (bert_config.json).
       type: The name of an encoder type in `EncoderConfig` ("bert", "albert", ...), with `config`.
-      config: The configuration dataclass for `type`, in gin e.g. `@BertEncoderConfig()`.
+        With a file: the type to read it as, for instance "bert_v2" where a run has "any".
+      config: The configuration dataclass for `type`, in gin e.g. `@BertEncoderConfig()`. With a
+        file of type "any": the dataclass to fill from it, `@my_package.MyEncoderConfig`.
     """
 
     encoder_config_file: str | None = None
@@ -34,15 +40,28 @@ class EncoderSettings:
     type: str | None = None
     config: Any = None
 
-    def mistakes(self) -> list[errors.UserError]:
-        """Returns the mistake of having no or more than one source."""
+    @property
+    def sources(self) -> list[str]:
+        """The settings that say what the architecture is."""
         sources = {
             "encoder.encoder_config_file": self.encoder_config_file,
             "encoder.bert_config_file": self.bert_config_file,
-            "encoder.config": self.config,
+            "encoder.config": None if inspect.isclass(self.config) else self.config,
         }
-        given = [name for name, value in sources.items() if value]
-        if len(given) == 1:
+        return [name for name, value in sources.items() if value]
+
+    @property
+    def bypassed(self) -> bool:
+        """Whether gin makes the encoder without its configuration."""
+        try:
+            return bool(copy.deepcopy(gin.query_parameter("build_encoder.bypass_config")))
+        except ValueError:  # Not bound.
+            return False
+
+    def mistakes(self) -> list[errors.UserError]:
+        """Returns the mistake of having no or more than one source."""
+        given = self.sources
+        if len(given) == 1 or (not given and self.bypassed):
             return []
         return [
             errors.UserError(

@@ -25,5 +25,4 @@ def _own_global_state() -> Iterator[None]:
     level = logger.level
     yield
     logger.setLevel(level)
-    with gin.unlock_config():
-        gin.clear_config()
+    gin.clear_config()  # Unlocks it, too.

@@ -1,0 +1,66 @@
+"""What is set on top of an encoder's configuration that comes from a file.
+
+The order, later ones winning: a pre-training run's params.yaml, or the file that is named in its
+place; then gin (`BertEncoderConfig.dropout_rate = 0.0`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import gin
+from official.nlp.configs import encoders as tfnlp_encoders
+
+_logger = logging.getLogger(__name__)
+
+
+def as_type(content: Mapping[str, Any], encoder_type: str) -> dict[str, Any]:
+    """Reads the configuration of an encoder as that of another type.
+
+    Args:
+      content: "type" and the configuration of that type.
+      encoder_type: The type to read it as.
+
+    Returns:
+      The same for `encoder_type`, with the values of all fields that this has, too. The names of
+      the others are logged.
+    """
+    before = content.get("type", "bert")
+    values = content.get(before)
+    if before == encoder_type or not isinstance(values, Mapping):
+        return dict(content)
+    wanted = type(getattr(tfnlp_encoders.EncoderConfig(), encoder_type))
+    names = {field.name for field in dataclasses.fields(wanted)}
+    left = sorted(str(name) for name in values if name not in names)
+    _logger.info(
+        "The configuration of type %r is read as one of type %r%s.",
+        before,
+        encoder_type,
+        f", without {', '.join(left)}" if left else "",
+    )
+    kept = {name: value for name, value in values.items() if name in names}
+    return {"type": encoder_type, encoder_type: kept}
+
+
+def apply_gin(config: tfnlp_encoders.EncoderConfig) -> tuple[str, ...]:
+    """Sets the fields that gin has values for, by the name of the configuration's class.
+
+    Args:
+      config: Is changed.
+
+    Returns:
+      The gin names of what was set: "BertEncoderConfig.dropout_rate".
+    """
+    encoder = config.get()
+    names = []
+    for selector, entry in gin.config._REGISTRY.items():
+        if entry.wrapped is type(encoder):
+            bound = gin.get_bindings(selector, resolve_references=False)
+            made = gin.get_configurable(selector)() if bound else None
+            for name in bound:
+                setattr(encoder, name, getattr(made, name))
+                names.append(f"{entry.wrapped.__name__}.{name}")
+    return tuple(names)
