@@ -144,11 +144,7 @@ def read(prefix: str, *, setting: str = SETTING) -> Checkpoint:
     try:
         entries = tensor_bundles.read_entries(prefix)
     except tensor_bundles.BundleFormatError as error:
-        raise errors.UserError(
-            f"The checkpoint must be complete and undamaged: {error}.",
-            received=prefix,
-            setting=setting,
-        ) from None
+        raise _damaged(prefix, str(error), setting) from None
     if _OBJECT_GRAPH_KEY not in entries:
         if not any(name.startswith("bert/") for name in entries):
             raise errors.UserError(
@@ -158,9 +154,21 @@ def read(prefix: str, *, setting: str = SETTING) -> Checkpoint:
                 setting=setting,
             )
         return Checkpoint(prefix, entries, trackable_object_graph_pb2.TrackableObjectGraph())
-    serialized = tf.train.load_checkpoint(prefix).get_tensor(_OBJECT_GRAPH_KEY)
+    try:
+        serialized = tf.train.load_checkpoint(prefix).get_tensor(_OBJECT_GRAPH_KEY)
+    except tf.errors.OpError as error:
+        raise _damaged(prefix, f"the table of its objects: {error.message}", setting) from None
     graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(serialized)
     return Checkpoint(prefix, entries, graph)
+
+
+def _damaged(prefix: str, what: str, setting: str) -> errors.UserError:
+    return errors.UserError(
+        f"The checkpoint must be complete and undamaged: {what}{'' if what[-1] == '?' else '.'}",
+        example="a fresh copy of the checkpoint",
+        received=prefix,
+        setting=setting,
+    )
 
 
 def find(path: str, *, setting: str = SETTING) -> str:

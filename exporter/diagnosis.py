@@ -17,6 +17,8 @@ Shape = structures.Shape
 # Their values are nested as no other type's are, and their sizes say nothing about others'.
 _UNMISTAKABLE = frozenset({"albert", "fnet", "mobilebert", "reuse", "sparse_mixer", "xlnet"})
 _SHOWN = 8
+# So many values of a layer are told one by one.
+_FEW = 4
 _INDENT = " " * 12
 _NONE = "-"
 
@@ -228,6 +230,15 @@ def _other_whole_part(differences: Sequence[Difference]) -> list[Cause]:
                 "--export_type=model exports the encoder alone",
             )
         ]
+    parts = {d.name.rpartition("/")[0].partition("/")[0] for d in differences}
+    if names and all(d.configured is None for d in differences) and all(parts):
+        patterns = ", ".join(f"'{part}/.*'" for part in sorted(parts))
+        return [
+            Cause(
+                "the checkpoint has values that are no part of an encoder",
+                f"checks.ignored_values = [{patterns}], if they are to be left out",
+            )
+        ]
     return []
 
 
@@ -248,9 +259,9 @@ def _grouped(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]
     for parts, numbers in alike.items():
         label = _range(numbers)
         count = f"{len(parts)} values" + (" each" if len(numbers) > 1 else "")
-        if all(theirs == _NONE for _, _, theirs in parts):
+        if len(parts) > _FEW and all(theirs == _NONE for _, _, theirs in parts):
             others.append((label, count, _NONE))
-        elif all(ours == _NONE for _, ours, _ in parts):
+        elif len(parts) > _FEW and all(ours == _NONE for _, ours, _ in parts):
             others.append((label, _NONE, count))
         else:
             mixed += [(f"{label}: {name}", ours, theirs) for name, ours, theirs in parts]

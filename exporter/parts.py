@@ -130,6 +130,7 @@ def _build(plan: plans.Plan, source: plans.Source) -> _Built:
                 pooler,
                 weights=plan.chosen.checkpoint.weights,
                 ignored_values=plan.chosen.checks.ignored_values,
+                setting=source.setting,
             )
         except errors.UserError as error:
             own = error.errors if isinstance(error, errors.UserErrors) else [error]

@@ -14,13 +14,23 @@ from exporter import (
     tokenizers,
 )
 
+_RUN_SETTING = "pretraining.pretraining_dir"
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What an encoder is made from."""
+    """What an encoder is made from.
+
+    Attributes:
+      architecture: The encoder on paper.
+      checkpoint: The checkpoint.
+      setting: The gin name by which the checkpoint was chosen, for errors.
+      with_mlm: Whether the masked-language-model head is exported.
+    """
 
     architecture: encoder_configs.Architecture
     checkpoint: checkpoints.Checkpoint
+    setting: str
     with_mlm: bool
 
 
@@ -91,9 +101,11 @@ def plan(chosen: choices.Choices) -> Plan:
 
 def _source(chosen: choices.Choices) -> Source:
     architecture = encoder_configs.read_architecture(chosen.encoder, chosen.mlm)
-    prefix = checkpoints.find(chosen.checkpoint.model_checkpoint_path or "")
-    checkpoint = checkpoints.read(prefix)
+    path = chosen.checkpoint.model_checkpoint_path or ""
+    run = (chosen.pretraining.pretraining_dir or "").rstrip("/")
+    setting = _RUN_SETTING if run and path.startswith(f"{run}/") else checkpoints.SETTING
+    checkpoint = checkpoints.read(checkpoints.find(path, setting=setting), setting=setting)
     with_mlm = chosen.export_type == "model_with_mlm" or (
         chosen.export_type == "all" and checkpoint.has_masked_lm
     )
-    return Source(architecture, checkpoint, with_mlm)
+    return Source(architecture, checkpoint, setting, with_mlm)

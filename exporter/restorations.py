@@ -214,7 +214,7 @@ def _damaged(restoration: Restoration) -> errors.UserError:
 def _is_damaged(reader: Any, key: str) -> bool:
     try:
         reader.get_tensor(key)
-    except tf.errors.DataLossError:
+    except tf.errors.OpError:  # Which, the reader does not say.
         return True
     return False
 

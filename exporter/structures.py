@@ -26,6 +26,7 @@ _LAYER = re.compile(
     r"|_intermediate_dense|_inner_dense|_output_dense|_output_layer_norm|_feedforward_block"
     r"|_feed_forward|block_layers|rezero_alpha)(?:/.*|$))"
 )
+_IN_LIST = re.compile(r"_(?:transformer|hidden)_layers/(?P<index>\d+)/(?P<part>.*)")
 _FUNCTIONAL = re.compile(r"layer_with_weights-(?P<index>\d+)/(?P<rest>.*)")
 # Names that are only taken where there are no others, the least liked last.
 _RANKS = {"layer_with_weights-": 1, "layer-": 2}
@@ -187,6 +188,9 @@ class Structure:
         if layer:
             number = self.layers.index(layer["layer"]) + 1
             return f"layer {number}: {_in_words(layer['part'])}"
+        in_list = _IN_LIST.fullmatch(path)
+        if in_list:
+            return f"layer {int(in_list['index']) + 1}: {_in_words(in_list['part'])}"
         functional = _FUNCTIONAL.fullmatch(path)
         if functional:
             return self._name_by_order(int(functional["index"]), functional["rest"])
