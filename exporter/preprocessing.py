@@ -156,7 +156,8 @@ class Preprocessing(_Callable, saved_models.Exportable):
 
         @tf.function(autograph=False, input_signature=[_SENTENCES])
         def serving_default(sentences: tf.Tensor) -> dict[str, tf.Tensor]:
-            return self.__call__(sentences)
+            # With arguments as traced already.
+            return self(sentences, training=tf.constant(False))
 
         return {"serving_default": serving_default}
 
