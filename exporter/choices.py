@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from exporter import errors, poolers, settings
+
+if TYPE_CHECKING:
+    from exporter.pretraining import Run
 
 EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing", "text_embedding", "all")
 VERIFY_LEVELS = ("off", "quick", "full")
@@ -20,7 +24,7 @@ WITH_TEXT = ("preprocessing", "text_embedding", "all")
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
-    """What gin says."""
+    """What gin says, and what the pre-training run says of the rest."""
 
     export_type: str
     verify: str
@@ -33,6 +37,7 @@ class Choices:
     preprocessing: settings.PreprocessingSettings
     text_embedding: settings.TextEmbeddingSettings
     checks: settings.CheckSettings
+    run: Run | None = None
 
 
 def wrong(choices: Choices) -> list[errors.UserError]:
@@ -89,7 +94,7 @@ def completed(choices: Choices) -> Choices:
 
     run = pretraining.read(choices.pretraining)
     encoder, checkpoint, tokenizer = choices.encoder, choices.checkpoint, choices.tokenizer
-    if not (encoder.encoder_config_file or encoder.bert_config_file or encoder.config):
+    if not encoder.sources:
         encoder = dataclasses.replace(encoder, encoder_config_file=run.params_file)
     if not checkpoint.model_checkpoint_path:
         checkpoint = dataclasses.replace(checkpoint, model_checkpoint_path=run.checkpoint_prefix)
@@ -104,4 +109,5 @@ def completed(choices: Choices) -> Choices:
         checkpoint=checkpoint,
         tokenizer=tokenizer,
         preprocessing=preprocessing,
+        run=run,
     )

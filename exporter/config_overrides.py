@@ -45,22 +45,42 @@ def as_type(content: Mapping[str, Any], encoder_type: str) -> dict[str, Any]:
     return {"type": encoder_type, encoder_type: kept}
 
 
-def apply_gin(config: tfnlp_encoders.EncoderConfig) -> tuple[str, ...]:
+def apply_gin(config: tfnlp_encoders.EncoderConfig) -> None:
     """Sets the fields that gin has values for, by the name of the configuration's class.
 
     Args:
       config: Is changed.
-
-    Returns:
-      The gin names of what was set: "BertEncoderConfig.dropout_rate".
     """
     encoder = config.get()
-    names = []
+    bound = bound_fields(encoder)
+    if bound:
+        selector = _selector(encoder)
+        made = gin.get_configurable(selector)()
+        for name in bound:
+            setattr(encoder, name, getattr(made, name))
+
+
+def bound_fields(encoder: Any) -> dict[str, str]:
+    """Returns the fields of an encoder's configuration that gin has values for.
+
+    Args:
+      encoder: The configuration dataclass of the encoder's type.
+
+    Returns:
+      The gin names by the names of the fields: "BertEncoderConfig.dropout_rate".
+    """
+    selector = _selector(encoder)
+    if selector is None:
+        return {}
+    bound = gin.get_bindings(selector, resolve_references=False)
+    return {name: f"{selector.rpartition('.')[2]}.{name}" for name in bound}
+
+
+def _selector(encoder: Any) -> str | None:
+    """Returns the full gin name of a configuration's class, or None if gin does not know it."""
+    # What gin makes is of a class that it derived from the one that it was told of.
+    classes = (type(encoder), type(encoder).__base__)
     for selector, entry in gin.config._REGISTRY.items():
-        if entry.wrapped is type(encoder):
-            bound = gin.get_bindings(selector, resolve_references=False)
-            made = gin.get_configurable(selector)() if bound else None
-            for name in bound:
-                setattr(encoder, name, getattr(made, name))
-                names.append(f"{entry.wrapped.__name__}.{name}")
-    return tuple(names)
+        if entry.wrapped in classes and entry.wrapped.__name__ == type(encoder).__name__:
+            return selector
+    return None

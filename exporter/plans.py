@@ -11,6 +11,7 @@ from exporter import (
     encoder_configs,
     encoders,
     errors,
+    overrides,
     tokenizers,
 )
 
@@ -100,7 +101,7 @@ def plan(chosen: choices.Choices) -> Plan:
 
 
 def _source(chosen: choices.Choices) -> Source:
-    architecture = encoder_configs.read_architecture(chosen.encoder, chosen.mlm)
+    architecture = _architecture(chosen)
     path = chosen.checkpoint.model_checkpoint_path or ""
     run = (chosen.pretraining.pretraining_dir or "").rstrip("/")
     setting = _RUN_SETTING if run and path.startswith(f"{run}/") else checkpoints.SETTING
@@ -109,3 +110,15 @@ def _source(chosen: choices.Choices) -> Source:
         chosen.export_type == "all" and checkpoint.has_masked_lm
     )
     return Source(architecture, checkpoint, setting, with_mlm)
+
+
+def _architecture(chosen: choices.Choices) -> encoder_configs.Architecture:
+    architecture = encoder_configs.read_architecture(chosen.encoder, chosen.mlm)
+    run = chosen.run
+    if run is None:
+        return architecture
+    if chosen.mlm.mlm_activation is None and "mlm_activation" in run.model:
+        architecture = dataclasses.replace(architecture, mlm_activation=run.model["mlm_activation"])
+    allowed = chosen.pretraining.allow_overrides
+    errors.raise_all(overrides.check(architecture, run, chosen.encoder, allowed))
+    return architecture

@@ -29,12 +29,14 @@ class Run:
       checkpoint_prefix: The chosen checkpoint.
       vocab_file: The vocabulary that its training data names, or None.
       seq_length: The sequence length of its training data, or None.
+      model: What it trained: `task.model`, as it stands there.
     """
 
     params_file: str
     checkpoint_prefix: str
     vocab_file: str | None
     seq_length: int | None
+    model: Mapping[str, Any]
 
 
 def read(pretraining: settings.PretrainingSettings) -> Run:
@@ -53,12 +55,14 @@ def read(pretraining: settings.PretrainingSettings) -> Run:
             setting=_DIRECTORY,
         )
     params = files.read_yaml(params_file, setting=_DIRECTORY)
-    data = _mapping(_mapping(params, "task"), "train_data")
+    task = _mapping(params, "task")
+    data = _mapping(task, "train_data")
     return Run(
         params_file=params_file,
         checkpoint_prefix=_checkpoint(directory, pretraining.checkpoint),
         vocab_file=_existing(data.get("vocab_file_path") or data.get("vocab_file")),
         seq_length=data.get("seq_length"),
+        model=_mapping(task, "model"),
     )
 
 
