@@ -6,14 +6,19 @@ right checkpoint.
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import tensorflow as tf
+
 from exporter import (
+    checkpoints,
     config_overrides,
     encoder_configs,
     errors,
-    pretraining,
+    files,
     pretraining_gin,
     settings,
 )
@@ -25,12 +30,54 @@ _HARMLESS = (
 )
 # Types that compute the same. "any" is whatever its builder is, which params.yaml does not say.
 _EQUAL = ({"bert", "bert_v2"},)
+# What is active in training only.
+_DROPOUT = "dropout"
 _MISSING = object()
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What a pre-training run recorded of what it trained.
+
+    Attributes:
+      model: `task.model`, as it stands in params.yaml.
+      params_file: That file.
+      named: Whether the user named the run, and not only a checkpoint in it.
+    """
+
+    model: Mapping[str, Any]
+    params_file: str
+    named: bool = True
+
+
+def beside(checkpoint: str) -> Record | None:
+    """Finds the record of the run that a checkpoint lies in.
+
+    Args:
+      checkpoint: The checkpoint's prefix.
+
+    Returns:
+      None where there is no params.yaml, or none of a run.
+    """
+    folder, _, name = checkpoint.rpartition("/")
+    if name.startswith("best_ckpt-"):
+        folder = folder.rpartition("/")[0]
+    params_file = f"{folder or '.'}/params.yaml"
+    if not tf.io.gfile.exists(params_file):
+        return None
+    try:
+        params = files.read_yaml(params_file, setting=checkpoints.SETTING)
+    except errors.UserError as error:
+        _logger.info("Not compared with what is beside the checkpoint: %s", error.received)
+        return None
+    return Record(_mapping(_mapping(params.get("task")).get("model")), params_file, named=False)
 
 
 def check(
     architecture: encoder_configs.Architecture,
-    run: pretraining.Run,
+    record: Record,
     encoder: settings.EncoderSettings,
     allowed: Iterable[str],
 ) -> list[errors.UserError]:
@@ -38,7 +85,7 @@ def check(
 
     Args:
       architecture: The configuration.
-      run: What the run recorded.
+      record: What the run recorded.
       encoder: Where the configuration comes from.
       allowed: Names of what may differ, as `pretraining.allow_overrides` has them.
     """
@@ -46,9 +93,11 @@ def check(
         return []
     mistakes = []
     allowed = list(allowed)
-    for name, trained, now in _differences(architecture, run.model):
-        if not pretraining_gin.is_allowed(name, allowed):
-            mistake = pretraining_gin.override(name, trained, run.params_file, now)
+    for name, trained, now in _differences(architecture, record.model):
+        mistake = pretraining_gin.override(name, trained, record.params_file, now)
+        if not record.named and _DROPOUT in name:
+            _logger.warning("%s", mistake.received)
+        elif not pretraining_gin.is_allowed(name, allowed):
             mistake.setting = _setting(name, architecture, encoder)
             mistakes.append(mistake)
     return mistakes
@@ -59,7 +108,7 @@ def _differences(
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yields what differs: its name, its value in training and its value now."""
     recorded = _mapping(model.get("encoder"))
-    trained_type = recorded.get("type", "bert")
+    trained_type = recorded.get("type", architecture.type)
     if not _same_type(trained_type, architecture.type):
         yield "type", trained_type, architecture.type
     else:

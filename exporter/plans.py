@@ -101,24 +101,31 @@ def plan(chosen: choices.Choices) -> Plan:
 
 
 def _source(chosen: choices.Choices) -> Source:
-    architecture = _architecture(chosen)
     path = chosen.checkpoint.model_checkpoint_path or ""
     run = (chosen.pretraining.pretraining_dir or "").rstrip("/")
     setting = _RUN_SETTING if run and path.startswith(f"{run}/") else checkpoints.SETTING
-    checkpoint = checkpoints.read(checkpoints.find(path, setting=setting), setting=setting)
+    prefix = checkpoints.find(path, setting=setting)
+    architecture = _architecture(chosen, prefix)
+    checkpoint = checkpoints.read(prefix, setting=setting)
     with_mlm = chosen.export_type == "model_with_mlm" or (
         chosen.export_type == "all" and checkpoint.has_masked_lm
     )
     return Source(architecture, checkpoint, setting, with_mlm)
 
 
-def _architecture(chosen: choices.Choices) -> encoder_configs.Architecture:
+def _architecture(chosen: choices.Choices, checkpoint: str) -> encoder_configs.Architecture:
+    """Reads the configuration and compares it with that of the run that the checkpoint is of."""
     architecture = encoder_configs.read_architecture(chosen.encoder, chosen.mlm)
     run = chosen.run
-    if run is None:
+    if run is not None:
+        record: overrides.Record | None = overrides.Record(run.model, run.params_file)
+    else:
+        record = overrides.beside(checkpoint)
+    if record is None:
         return architecture
-    if chosen.mlm.mlm_activation is None and "mlm_activation" in run.model:
-        architecture = dataclasses.replace(architecture, mlm_activation=run.model["mlm_activation"])
+    if chosen.mlm.mlm_activation is None and "mlm_activation" in record.model:
+        activation = record.model["mlm_activation"]
+        architecture = dataclasses.replace(architecture, mlm_activation=activation)
     allowed = chosen.pretraining.allow_overrides
-    errors.raise_all(overrides.check(architecture, run, chosen.encoder, allowed))
+    errors.raise_all(overrides.check(architecture, record, chosen.encoder, allowed))
     return architecture
