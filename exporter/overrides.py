@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import gin
 import tensorflow as tf
 
 from exporter import (
@@ -19,6 +20,7 @@ from exporter import (
     encoder_configs,
     errors,
     files,
+    gin_parsing,
     pretraining_gin,
     settings,
 )
@@ -61,10 +63,7 @@ def beside(checkpoint: str) -> Record | None:
     Returns:
       None where there is no params.yaml, or none of a run.
     """
-    folder, _, name = checkpoint.rpartition("/")
-    if name.startswith("best_ckpt-"):
-        folder = folder.rpartition("/")[0]
-    params_file = f"{folder or '.'}/params.yaml"
+    params_file = f"{_run_folder(checkpoint)}/params.yaml"
     if not tf.io.gfile.exists(params_file):
         return None
     try:
@@ -73,6 +72,28 @@ def beside(checkpoint: str) -> Record | None:
         _logger.info("Not compared with what is beside the checkpoint: %s", error.received)
         return None
     return Record(_mapping(_mapping(params.get("task")).get("model")), params_file, named=False)
+
+
+def check_gin(checkpoint: str, allowed: Iterable[str]) -> list[errors.UserError]:
+    """Returns a mistake for each difference to the gin of the run that a checkpoint lies in.
+
+    Args:
+      checkpoint: The checkpoint's prefix.
+      allowed: Names of what may differ, as `pretraining.allow_overrides` has them.
+    """
+    record = pretraining_gin.read_folder(_run_folder(checkpoint), checkpoint)
+    if record is None:
+        return []
+    applied = gin_parsing.parse([], [gin_parsing.Source(gin.config_str(), "gin")])
+    return pretraining_gin.check_unapplied(record.parsed.bindings, applied.bindings, allowed)
+
+
+def _run_folder(checkpoint: str) -> str:
+    """The folder of the run that a checkpoint is of: its own, or the one above for best ones."""
+    folder, _, name = checkpoint.rpartition("/")
+    if name.startswith("best_ckpt-"):
+        folder = folder.rpartition("/")[0]
+    return folder or "."
 
 
 def check(

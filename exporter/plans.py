@@ -116,16 +116,17 @@ def _source(chosen: choices.Choices) -> Source:
 def _architecture(chosen: choices.Choices, checkpoint: str) -> encoder_configs.Architecture:
     """Reads the configuration and compares it with that of the run that the checkpoint is of."""
     architecture = encoder_configs.read_architecture(chosen.encoder, chosen.mlm)
-    run = chosen.run
-    if run is not None:
-        record: overrides.Record | None = overrides.Record(run.model, run.params_file)
+    allowed = chosen.pretraining.allow_overrides
+    mistakes = []
+    if chosen.run is not None:
+        record: overrides.Record | None = overrides.Record(chosen.run.model, chosen.run.params_file)
     else:
         record = overrides.beside(checkpoint)
-    if record is None:
-        return architecture
-    if chosen.mlm.mlm_activation is None and "mlm_activation" in record.model:
-        activation = record.model["mlm_activation"]
-        architecture = dataclasses.replace(architecture, mlm_activation=activation)
-    allowed = chosen.pretraining.allow_overrides
-    errors.raise_all(overrides.check(architecture, record, chosen.encoder, allowed))
+        mistakes += overrides.check_gin(checkpoint, allowed)
+    if record is not None:
+        if chosen.mlm.mlm_activation is None and "mlm_activation" in record.model:
+            activation = record.model["mlm_activation"]
+            architecture = dataclasses.replace(architecture, mlm_activation=activation)
+        mistakes += overrides.check(architecture, record, chosen.encoder, allowed)
+    errors.raise_all(mistakes)
     return architecture

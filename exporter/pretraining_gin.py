@@ -20,7 +20,11 @@ _MODES = (
     *("train", "train_and_eval", "continuous_train_and_eval", "train_and_post_eval"),
     *("train_and_validate", "eval", "continuous_eval"),
 )
-
+# What gin may set of an encoder. The head has its own settings here.
+_ENCODERS = (
+    *("encoders.", "official.nlp.configs.", "official.nlp.modeling.layers."),
+    "official.nlp.modeling.networks.",
+)
 _applied: set[str] = set()  # Beside gin's own global configuration.
 
 
@@ -53,15 +57,32 @@ def read(bindings: Iterable[gin_parsing.Binding]) -> Record | None:
     directory = named.value.rstrip("/") if named and isinstance(named.value, str) else ""
     if named is None or not directory:
         return None
-    paths = gin_files.matching(directory, "operative_config.*.gin", named.where)
-    if paths is None:
-        return None
-    if not paths:
+    record = read_folder(directory, named.where)
+    if record is not None and not record.parsed.statements:
         note = (
             f"{directory} has no operative_config.*.gin, for a run that is stopped leaves none. If "
             "it was trained with gin files, name them by --gin_file."
         )
-        return Record(gin_parsing.Parsed(), note)
+        return dataclasses.replace(record, note=record.note or note)
+    return record
+
+
+def read_folder(directory: str, where: str) -> Record | None:
+    """Reads the record in a run's directory.
+
+    Args:
+      directory: The directory.
+      where: Where it was named, for errors.
+
+    Returns:
+      None where there is no such folder; without statements and note where it has no record.
+
+    Raises:
+      UserError: The folder cannot be read.
+    """
+    paths = gin_files.matching(directory, "operative_config.*.gin", where)
+    if not paths:
+        return None if paths is None else Record(gin_parsing.Parsed(), "")
     path = min(paths, key=_preference)
     parsed = gin_parsing.parse([path], [])
     marked = [dataclasses.replace(statement, recorded=True) for statement in parsed.statements]
@@ -83,6 +104,33 @@ def check(bindings: Sequence[gin_parsing.Binding]) -> list[errors.UserError]:
         same = _plain(binding.value, before) == _plain(last[name].value, after)
         if not (same or binding.macro is not None or is_allowed(binding.name, allowed)):
             mistakes.append(_override(binding, last[name], before, after))
+    return mistakes
+
+
+def check_unapplied(
+    recorded: Iterable[gin_parsing.Binding],
+    applied: Iterable[gin_parsing.Binding],
+    allowed: Iterable[str],
+) -> list[errors.UserError]:
+    """Returns a mistake for each parameter of an encoder that is not bound as in pre-training.
+
+    Args:
+      recorded: The record of a run that the user did not name, though the checkpoint is of it.
+      applied: What is applied.
+      allowed: Names of what may differ.
+    """
+    recorded, applied, allowed = list(recorded), list(applied), list(allowed)
+    before, after = gin_macros.definitions(recorded), gin_macros.definitions(applied)
+    now = gin_checks.winning(applied)
+    mistakes = []
+    for name, binding in gin_checks.winning(recorded).items():
+        harmless = _is_default(binding) or not name.rpartition("/")[2].startswith(_ENCODERS)
+        if harmless or is_allowed(binding.name, allowed):
+            continue
+        if name not in now:
+            mistakes.append(_forgotten(binding))
+        elif _plain(binding.value, before) != _plain(now[name].value, after):
+            mistakes.append(_override(binding, now[name], before, after))
     return mistakes
 
 
@@ -178,6 +226,16 @@ def _override(
     values = [gin_macros.resolve(trained.value, before), gin_macros.resolve(now.value, after)]
     where = gin_macros.places(now, after)
     return override(trained.name, values[0], trained.where, values[1], where)
+
+
+def _forgotten(trained: gin_parsing.Binding) -> errors.UserError:
+    path = trained.where.rpartition(":")[0]
+    return errors.UserError(
+        "An encoder must be built as it was trained, unless the difference is allowed by name.",
+        example=f"--gin_file={path}, or {ALLOWED} = [{trained.name!r}]",
+        received=f"{trained.name} is not set, trained with {trained.value!r} ({trained.where})",
+        where="--gin_file (not given)",
+    )
 
 
 def override(
