@@ -32,13 +32,14 @@ class Encoder:
     architecture: encoder_configs.Architecture
 
     @property
-    def pooler_layer(self) -> tf_keras.layers.Dense | None:
+    def pooler_layer(self) -> tf_keras.layers.Layer | None:
         """The dense layer that makes `pooled_output`, or None where there is none."""
         pooler = getattr(self.network, "pooler_layer", None)
         if pooler is None:  # AlbertEncoder has one, and no property for it.
             named = (m for m in self.network.submodules if m.name == "pooler_transform")
             pooler = next(named, None)
-        return pooler if isinstance(pooler, tf_keras.layers.Dense) else None
+        # MobileBERT's is an EinsumDense, with the same kernel and bias.
+        return pooler if hasattr(pooler, "kernel") and hasattr(pooler, "bias") else None
 
     @property
     def vocab_size(self) -> int:
@@ -100,10 +101,12 @@ def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Enco
             network, masked_lm = tf.autograph.experimental.do_not_convert(_build)(
                 architecture, with_mlm
             )
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+            # Gin adds which configurable it was called by.
+            reason = str(error).partition("\n  In call to configurable")[0]
             raise errors.UserError(
                 f"TF-NLP must be able to build the encoder of type {architecture.type!r}; it says: "
-                f"{error}",
+                f"{reason}",
                 received=architecture.source,
             ) from error
     unused = used_bindings.check(network, with_mlm=with_mlm)
