@@ -14,7 +14,7 @@ CONTENDERS = (PREDECESSOR, EXPORTER)
 EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing")
 # What `--export_type=all` writes.
 ALL = "all"
-_PARTS_OF_ALL = ("encoder", "preprocessing")
+_PARTS_OF_ALL = ("encoder", "preprocessing", "text_embedding")
 
 _PROGRAMS = {
     PREDECESSOR: ["-m", "official.nlp.tools.export_tfhub"],

@@ -46,6 +46,8 @@ def make(size: sizes.Size, folder: pathlib.Path) -> None:
     pretrainer = _build(encoder)
     if size.bundled:
         _restore(pretrainer, str(_RUN / _RUN_CHECKPOINT))
+    else:
+        _vary(pretrainer)
     _save(pretrainer, source)
 
 
@@ -64,6 +66,12 @@ def _build(encoder: dict[str, Any]) -> models.BertPretrainerV2:
     )
     pretrainer.call(pretrainer.inputs)  # The heads create their variables.
     return pretrainer
+
+
+def _vary(pretrainer: models.BertPretrainerV2) -> None:
+    """Gives biases and norms' gammas varied values, as training does."""
+    for variable in pretrainer.variables:
+        variable.assign_add(tf.random.normal(variable.shape, stddev=0.01))
 
 
 def _restore(pretrainer: models.BertPretrainerV2, prefix: str) -> None:

@@ -29,7 +29,7 @@ THROUGHPUT_BATCH_SIZE = 256
 # The largest difference of two float32 encoders, by the same weights and other kernels.
 _LIMIT = 1e-4
 _COMPARED_OUTPUTS = ("pooled_output", "sequence_output")
-_MIN_CALLS = 3
+_MIN_CALLS = 5
 _MAX_CALLS = 200
 _SECONDS = 3.0
 _PASSES = 3

@@ -6,17 +6,18 @@ A TF2 checkpoint is a table of tensors and a graph of the objects that they belo
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from exporter import errors, tensor_bundles
+from exporter import checkpoint_folders, errors, findings, tensor_bundles
 
 SETTING = "checkpoint.model_checkpoint_path"
 _OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -115,8 +116,11 @@ class Checkpoint:
 
     @property
     def is_swapped(self) -> bool:
-        """Whether averages and raw values have changed places, as the trainer's best ones have."""
-        return os.path.basename(self.prefix).startswith("best_ckpt-")
+        """Whether averages and raw values have changed places.
+
+        They have in what the trainer saves while it evaluates the averages, best or not.
+        """
+        return os.path.basename(self.prefix).startswith(("best_ckpt-", "average_weights-"))
 
     def children(self, node_id: int) -> dict[str, int]:
         """The named children of an object."""
@@ -140,11 +144,17 @@ def read(prefix: str, *, setting: str = SETTING) -> Checkpoint:
     Raises:
       UserError: There is no complete TF2 checkpoint of that name.
     """
-    _check_prefix(prefix, setting)
     try:
+        _check_prefix(prefix, setting)
         entries = tensor_bundles.read_entries(prefix)
     except tensor_bundles.BundleFormatError as error:
         raise _damaged(prefix, str(error), setting) from None
+    except tf.errors.OpError as error:
+        raise errors.UserError(
+            "The checkpoint must be readable.",
+            received=f"{prefix} ({error.message})",
+            setting=setting,
+        ) from None
     if _OBJECT_GRAPH_KEY not in entries:
         if not any(name.startswith("bert/") for name in entries):
             raise errors.UserError(
@@ -181,13 +191,14 @@ def find(path: str, *, setting: str = SETTING) -> str:
     Raises:
       UserError: The directory holds no checkpoint.
     """
-    if not tf.io.gfile.isdir(path) or tf.io.gfile.exists(path + ".index"):
+    try:
+        if not tf.io.gfile.isdir(path) or tf.io.gfile.exists(path + ".index"):
+            return path
+    except tf.errors.UnimplementedError:  # A file system that is not there: `read` tells.
         return path
-    newest = tf.train.latest_checkpoint(path)
-    if newest is None or not tf.io.gfile.exists(newest + ".index"):
-        there = prefixes_in(path)
-        if len(there) == 1:
-            return there[0]
+    newest = checkpoint_folders.newest(path)
+    if newest is None:
+        there = checkpoint_folders.prefixes_in(path)
         raise errors.UserError(
             "A directory given as the checkpoint must hold one, or a file `checkpoint` that names "
             "the newest.",
@@ -195,15 +206,36 @@ def find(path: str, *, setting: str = SETTING) -> str:
             received=f"{path} with {', '.join(there) or 'no checkpoint'}",
             setting=setting,
         )
-    return newest
+    findings.log(newest.found)
+    return newest.prefix
 
 
-def prefixes_in(directory: str) -> list[str]:
-    """Lists the prefixes of the checkpoints in a directory, in the order of their names."""
-    if not tf.io.gfile.isdir(directory):
-        return []
-    names = sorted(tf.io.gfile.listdir(directory))
-    return [f"{directory}/{n.removesuffix('.index')}" for n in names if n.endswith(".index")]
+@contextlib.contextmanager
+def staying(checkpoint: Checkpoint, *, setting: str = SETTING) -> Iterator[None]:
+    """Says so where reading a checkpoint fails because its files were removed meanwhile.
+
+    Args:
+      checkpoint: The checkpoint that is read in this context.
+      setting: The gin name that its path was bound to, for errors.
+
+    Raises:
+      UserError: The files were removed.
+    """
+    try:
+        yield
+    except (tf.errors.OpError, OSError, tensor_bundles.BundleFormatError) as error:
+        files = [f"{checkpoint.prefix}.index"]
+        files += sorted({entry.data_file for entry in checkpoint.entries.values()})
+        gone = [file for file in files if not tf.io.gfile.exists(file)]
+        if not gone:
+            raise
+        raise errors.UserError(
+            "The checkpoint must stay while it is exported: a trainer that still runs removes all "
+            "but the last trainer.max_to_keep ones.",
+            example="the same command once more, or --checkpoint=best",
+            received=f"{', '.join(gone)} gone meanwhile",
+            setting=setting,
+        ) from error
 
 
 def match(checkpoint: Checkpoint, trackable: Any, node_id: int = 0) -> dict[Any, str]:
@@ -241,7 +273,7 @@ def _check_prefix(prefix: str, setting: str) -> None:
     if match and tf.io.gfile.exists(match[1] + ".index"):
         example = match[1]
     else:
-        there = prefixes_in(prefix.rpartition("/")[0] or ".")
+        there = checkpoint_folders.prefixes_in(prefix.rpartition("/")[0] or ".")
         example = there[-1] if there else None
     raise errors.UserError(
         "The checkpoint is named by the prefix of its files, without .index or .data-…; "

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from exporter import errors, poolers, settings
+from exporter import errors, findings, poolers, settings
 
 if TYPE_CHECKING:
     from exporter.pretraining import Run
@@ -38,6 +38,7 @@ class Choices:
     text_embedding: settings.TextEmbeddingSettings
     checks: settings.CheckSettings
     run: Run | None = None
+    found: tuple[findings.Finding, ...] = ()
 
 
 def wrong(choices: Choices) -> list[errors.UserError]:
@@ -89,17 +90,24 @@ def missing(choices: Choices) -> list[errors.UserError]:
 
 
 def completed(choices: Choices) -> Choices:
-    """Fills from the pre-training run what is not set otherwise."""
+    """Fills from the pre-training run what is not set otherwise.
+
+    Raises:
+      UserError: The run's directory does not hold what is needed of it.
+    """
     from exporter import pretraining
 
-    run = pretraining.read(choices.pretraining)
+    run = pretraining.read(choices.pretraining.pretraining_dir or "")
     encoder, checkpoint, tokenizer = choices.encoder, choices.checkpoint, choices.tokenizer
+    found: tuple[findings.Finding, ...] = ()
     if not encoder.sources:
         encoder = dataclasses.replace(encoder, encoder_config_file=run.params_file)
-    if not checkpoint.model_checkpoint_path:
-        checkpoint = dataclasses.replace(checkpoint, model_checkpoint_path=run.checkpoint_prefix)
+    if not checkpoint.model_checkpoint_path and choices.export_type in WITH_WEIGHTS:
+        picked = run.pick(choices.pretraining.checkpoint)
+        checkpoint = dataclasses.replace(checkpoint, model_checkpoint_path=picked.prefix)
+        found = picked.found
     if not (tokenizer.vocab_file or tokenizer.sp_model_file):
-        tokenizer = dataclasses.replace(tokenizer, vocab_file=run.vocab_file)
+        tokenizer = dataclasses.replace(tokenizer, vocab_file=run.vocab_file())
     preprocessing = choices.preprocessing
     if preprocessing.default_seq_length is None:
         preprocessing = dataclasses.replace(preprocessing, default_seq_length=run.seq_length)
@@ -110,4 +118,5 @@ def completed(choices: Choices) -> Choices:
         tokenizer=tokenizer,
         preprocessing=preprocessing,
         run=run,
+        found=found,
     )

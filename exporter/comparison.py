@@ -29,10 +29,12 @@ def compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> r
         return reports.Check(name, False, f"{sorted(got)} instead of {sorted(expected)}")
     largest, where = 0.0, "all equal"
     for key in sorted(expected):
-        for ours, theirs in zip(
-            tf.nest.flatten(expected[key]), tf.nest.flatten(got[key]), strict=True
-        ):
-            difference = _difference(ours, theirs)
+        ours, theirs = tf.nest.flatten(expected[key]), tf.nest.flatten(got[key])
+        if len(ours) != len(theirs):
+            found = f"{len(theirs)} tensors instead of {len(ours)} in {key}"
+            return reports.Check(name, False, found)
+        for one, other in zip(ours, theirs, strict=True):
+            difference = _difference(one, other)
             if difference > largest or np.isnan(difference):
                 largest, where = difference, f"largest difference {difference:.1e} in {key}"
     return reports.Check(name, largest <= LIMIT, where)

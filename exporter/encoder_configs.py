@@ -14,10 +14,11 @@ from official.nlp.configs import encoders as tfnlp_encoders
 
 from exporter import builders, config_overrides, errors, files, settings
 
+_DEFAULTS = tfnlp_encoders.EncoderConfig()
 ENCODER_TYPES = tuple(
     field.name
-    for field in dataclasses.fields(tfnlp_encoders.EncoderConfig)
-    if dataclasses.is_dataclass(getattr(tfnlp_encoders.EncoderConfig(), field.name))
+    for field in dataclasses.fields(_DEFAULTS)
+    if dataclasses.is_dataclass(getattr(_DEFAULTS, field.name))
 )
 
 # The keys of bert_config.json and what BertEncoderConfig calls them.
@@ -80,7 +81,7 @@ class Architecture:
 def register_configurables() -> None:
     """Makes TF-NLP's encoder configurations bindable: `BertEncoderConfig.num_layers = 6`."""
     for name in ENCODER_TYPES:
-        config_class = type(getattr(tfnlp_encoders.EncoderConfig(), name))
+        config_class = type(getattr(_DEFAULTS, name))
         if name != "any" and config_class.__name__ not in _registered:
             gin.external_configurable(config_class, module="encoders")
             _registered.add(config_class.__name__)

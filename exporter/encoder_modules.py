@@ -140,7 +140,9 @@ def _signature(function: Callable[..., Any], names: Iterable[str]) -> Callable[.
 
     @tf.function(autograph=False, input_signature=[_spec(name) for name in names])
     def signature(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = function(dict(zip(names, tensors, strict=True)), training=False)
+        # The trace that calls of the object use; tensors without names would get one of their own.
+        call = function.get_concrete_function({name: _spec(name) for name in names}, training=False)
+        outputs = call(dict(zip(names, tensors, strict=True)), training=False)
         flat = {}
         for name, value in outputs.items():
             if isinstance(value, list | tuple):

@@ -72,7 +72,7 @@ def export(
     if dry_run:
         plan.check()
         return None
-    with targets.staged(target, overwrite=overwrite) as staging:
+    with targets.staged(target, overwrite=overwrite) as staging, plan.reading():
         outcome = parts.write(plan, staging)
     for report in outcome.reports:
         _logger.info("%s", report.text())
@@ -87,8 +87,12 @@ def export(
 
 @functools.cache
 def _import_tensorflow() -> None:
-    with progress.step("importing TensorFlow"):
-        from exporter import parts  # noqa: F401
-    # Thousands of objects of its modules live as long as the process: none need a look.
-    gc.collect()
-    gc.freeze()
+    # Hundreds of thousands of objects of its modules live as long as the process: the garbage
+    # collector need not look at them, now or later.
+    gc.disable()
+    try:
+        with progress.step("importing TensorFlow"):
+            from exporter import parts  # noqa: F401
+        gc.freeze()
+    finally:
+        gc.enable()

@@ -37,6 +37,8 @@ _MOST_UNKNOWN = 0.15
 # layers gains 1.8 from the words around), and as a part of chance.
 _LEAST_GAIN = 0.5
 _NEAR_CHANCE = 0.9
+# Who gains more than this from the words around is put together as in training, in nats.
+_BEYOND_DOUBT = 2.5
 # What the other order of norms must gain, in nats, to be told: more than 32 words do by accident.
 _CLEAR_GAIN = 0.3
 _TRAINED_STEPS = 1000
@@ -93,8 +95,10 @@ def find(
     result = score(encoder, tokenizer, unknown_id)
     if isinstance(result, str):
         return findings.Finding(subject, f"not scored: {result}")
-    with other_order_of_norms(encoder) as exists:
-        other = score(encoder, tokenizer, unknown_id) if exists else ""
+    other: Score | str = ""
+    if result.without_context - result.loss < _BEYOND_DOUBT:
+        with other_order_of_norms(encoder) as exists:
+            other = score(encoder, tokenizer, unknown_id) if exists else ""
     hint = ""
     if isinstance(other, Score) and not other.is_at_chance and other.gain(result) > _CLEAR_GAIN:
         hint = f"; with the other order of norms {other.loss:.2f}"

@@ -100,7 +100,7 @@ def _add_findings(outcome: Outcome, plan: plans.Plan, built: _Built | None) -> N
         outcome.found += training_evidence.find(built.restoration, built.encoder)
         outcome.account = built.restoration.record(built.encoder)
         num_types = built.encoder.type_vocab_size
-    outcome.found += cross_checks.find(plan.text, num_types=num_types)
+    outcome.found += [*plan.chosen.found, *cross_checks.find(plan.text, num_types=num_types)]
 
 
 @dataclasses.dataclass

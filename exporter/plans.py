@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 from exporter import (
@@ -47,6 +48,12 @@ class Plan:
     def lower_case(self) -> bool:
         """Whether text is lower-cased before it is tokenized."""
         return self.text.lower_case
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Is open while values are read: says so if the checkpoint is removed meanwhile."""
+        if self.source is None:
+            return contextlib.nullcontext()
+        return checkpoints.staying(self.source.checkpoint, setting=self.source.setting)
 
     def check(self) -> None:
         """Checks what can be checked without building the encoder.

@@ -39,7 +39,10 @@ def verify_encoder(
     """
     source = module.encoder
     restorations.restore(restoration, source)
-    loaded = tf.saved_model.load(path)
+    try:
+        loaded = tf.saved_model.load(path)
+    except (tf.errors.OpError, OSError, ValueError) as error:
+        return reports.Report("encoder", (reports.Check("loading", False, str(error)),))
     checks = [_same_variables(module, loaded)]
     for inputs in _batches(source, level):
         checks += _same_outputs(source, loaded, inputs)
@@ -66,16 +69,16 @@ def _batches(source: encoders.Encoder, level: str) -> Iterable[dict[str, tf.Tens
 
 
 def _same_variables(module: encoder_modules.EncoderModule, loaded: Any) -> reports.Check:
-    def shapes(variables: Iterable[tf.Variable]) -> list[tuple[int, ...]]:
-        return [tuple(variable.shape) for variable in variables]
-
-    same = all(
-        shapes(getattr(module, name)) == shapes(getattr(loaded, name))
-        for name in ("variables", "trainable_variables")
-    )
-    return reports.Check(
-        "variables in the source's order", same, f"{len(loaded.variables)} variables"
-    )
+    """Compares all values bit by bit: not each of them shows in some batch's outputs."""
+    name = "variables in the source's order"
+    for attribute in ("variables", "trainable_variables"):
+        expected, got = getattr(module, attribute), getattr(loaded, attribute)
+        if len(expected) != len(got):
+            return reports.Check(name, False, f"{len(got)} {attribute}, not {len(expected)}")
+        for ours, theirs in zip(expected, got, strict=True):
+            if ours.shape != theirs.shape or not np.array_equal(ours.numpy(), theirs.numpy()):
+                return reports.Check(name, False, f"another value of {ours.name}")
+    return reports.Check(name, True, f"{len(loaded.variables)} variables")
 
 
 def _same_outputs(
@@ -87,15 +90,14 @@ def _same_outputs(
         comparison.compare(f"outputs at length {length}", expected, loaded(inputs, training=False)),
     ]
     if source.masked_lm is not None:
+        name = f"mlm outputs at length {length}"
+        if not hasattr(loaded, "mlm"):
+            return [*checks, reports.Check(name, False, "there is no .mlm")]
         last = expected["sequence_output"].shape[1] - 1  # Funnel Transformers shorten sequences.
         positions = tf.constant([[0, last], [last // 2, 0], [0, 0]])
         logits = source.masked_lm(expected["sequence_output"], masked_positions=positions)
         got = loaded.mlm({**inputs, encoder_modules.POSITIONS_NAME: positions}, training=False)
-        checks.append(
-            comparison.compare(
-                f"mlm outputs at length {length}", {**expected, "mlm_logits": logits}, got
-            )
-        )
+        checks.append(comparison.compare(name, {**expected, "mlm_logits": logits}, got))
     return checks
 
 

@@ -90,7 +90,7 @@ class TrieWordpieces(tf.Module):
         super().__init__()
         # Where it is until it is saved with the model.
         folder = tempfile.mkdtemp()
-        weakref.finalize(self, shutil.rmtree, folder)
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         path = pathlib.Path(folder, _TRIE_FILE)
         path.write_bytes(zlib.compress(trie))
         self._file = tf.saved_model.Asset(str(path))

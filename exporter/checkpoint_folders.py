@@ -1,0 +1,114 @@
+"""Finds the checkpoints of a folder, which a trainer may be writing to meanwhile.
+
+A trainer writes a checkpoint's data, then its index, then its name into the file `checkpoint`, and
+then removes the oldest one. So what that file names is complete, and anything newer may not be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from exporter import findings
+
+# How often the file `checkpoint` is read again where what it names has just been removed.
+_ATTEMPTS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Newest:
+    """The newest checkpoint of a folder.
+
+    Attributes:
+      prefix: Its prefix, the path without ".index".
+      found: What is to be said of how it was picked.
+    """
+
+    prefix: str
+    found: tuple[findings.Finding, ...] = ()
+
+
+def prefixes_in(folder: str) -> list[str]:
+    """Lists the prefixes of the checkpoints in a folder, numbered ones by their numbers."""
+    if not tf.io.gfile.isdir(folder):
+        return []
+    names = [name for name in tf.io.gfile.listdir(folder) if name.endswith(".index")]
+    prefixes = [f"{folder.rstrip('/')}/{name.removesuffix('.index')}" for name in names]
+    return sorted(prefixes, key=lambda prefix: (_stem(prefix), _number(prefix) or 0))
+
+
+def numbered(folder: str, stem: str) -> dict[int, str]:
+    """Returns the prefixes of the checkpoints named STEM-NUMBER by their numbers, lowest first."""
+    there = ((_number(prefix), prefix) for prefix in prefixes_in(folder) if _stem(prefix) == stem)
+    return {number: prefix for number, prefix in there if number is not None}
+
+
+def newest(folder: str, *, by_number: bool = False) -> Newest | None:
+    """Picks the checkpoint that the folder's file `checkpoint` names, or else the only one.
+
+    Args:
+      folder: A folder.
+      by_number: Whether the numbers in the names tell which is newest where that file does not:
+        true of global steps.
+
+    Returns:
+      None where there is no checkpoint, or several of which nothing tells the newest.
+    """
+    named, there = None, []
+    for _ in range(_ATTEMPTS):
+        # The name first: what it names is complete when the folder is listed.
+        named = _named(folder)
+        there = prefixes_in(folder)
+        if named is None or named in there:
+            break
+    if named in there:
+        return Newest(named, tuple(_newer(named, there)))
+    if len({_stem(prefix) for prefix in there} if by_number else there) != 1:
+        return None
+    found = []
+    if named is not None:
+        text = f"{folder}/checkpoint names {_name(named)}, which is not there"
+        found.append(findings.Finding("checkpoint", text, is_warning=True))
+    return Newest(there[-1], tuple(found))
+
+
+def _named(folder: str) -> str | None:
+    """Returns the prefix that the file `checkpoint` names, as it would be in this folder.
+
+    The file may hold the path of another machine, or the one before the folder was moved.
+    """
+    try:
+        state = tf.train.get_checkpoint_state(folder)
+    except ValueError:  # It names nothing or is no text: anything may be called "checkpoint".
+        return None
+    name = _name(state.model_checkpoint_path) if state else ""
+    return f"{folder.rstrip('/')}/{name}" if name else None
+
+
+def _newer(named: str, there: Sequence[str]) -> list[findings.Finding]:
+    """Says which checkpoints of the same kind have higher numbers."""
+    number = _number(named)
+    if number is None:
+        return []
+    newer = [p for p in there if _stem(p) == _stem(named) and (_number(p) or 0) > number]
+    if not newer:
+        return []
+    names = ", ".join(_name(prefix) for prefix in newer)
+    text = f"{names} not taken: the file `checkpoint` does not name it, it may be incomplete"
+    return [findings.Finding("checkpoint", text, is_warning=True)]
+
+
+def _name(prefix: str) -> str:
+    return prefix.rpartition("/")[2]
+
+
+def _stem(prefix: str) -> str:
+    return re.sub(r"-\d+$", "", _name(prefix))
+
+
+def _number(prefix: str) -> int | None:
+    match = re.search(r"-(\d+)$", _name(prefix))
+    return int(match[1]) if match else None
