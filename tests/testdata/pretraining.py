@@ -8,28 +8,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
+import tensorflow as tf
 import yaml
 
-SEQ_LENGTH = 32  # So small an encoder learns to use few positions only in a few minutes.
-MAX_PREDICTIONS = 5
-TRAIN_EXAMPLES = "train.tfrecord"
-VALIDATION_EXAMPLES = "validation.tfrecord"
+from tests.testdata import runs
+
 _SEEDED_TRAIN = pathlib.Path(__file__).with_name("seeded_train.py")
-_EXAMPLES = "examples"
-_HIDDEN_SIZE = 64
-_TINY_ENCODER: Mapping[str, Any] = {
-    "hidden_size": _HIDDEN_SIZE,
-    "num_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 128,
-    "dropout_rate": 0.05,
-    "attention_dropout_rate": 0.05,
-    "max_position_embeddings": 128,
-    "initializer_range": 0.1,
-}
+# They name the machine.
+_EVENT_FILES = ("train", "validation")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,48 +40,6 @@ class Tokenizer:
         return ["--tokenization=WordPiece", f"--vocab_file={self.path}"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What sets a run apart from the other ones.
-
-    Attributes:
-      name: The name of its directory.
-      encoder_type: A type of `official.nlp.configs.encoders.EncoderConfig`.
-      encoder: Fields of this type's configuration, on top of the tiny sizes that all runs share.
-      gin: The user's gin file.
-      steps: How long to train.
-      optimizer: Fields of `trainer.optimizer_config`, on top of the ones that all runs share.
-    """
-
-    name: str
-    encoder_type: str = "bert"
-    encoder: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    gin: str = ""
-    steps: int = 20
-    optimizer: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-
-_PLAIN_GIN = """\
-# The optimizer's implementation; the trainer's default, said aloud.
-USE_LEGACY_OPTIMIZER = True
-build_optimizer.use_legacy_optimizer = %USE_LEGACY_OPTIMIZER
-"""
-_TALKING_HEADS_GIN = """\
-build_encoder.encoder_cls = @EncoderScaffold
-EncoderScaffold.hidden_cls = @TransformerScaffold
-TransformerScaffold.attention_cls = @TalkingHeadsAttention
-TransformerScaffold.feedforward_cls = @GatedFeedforward
-"""
-_RUNS = (
-    Run("bert_tiny", gin=_PLAIN_GIN, steps=6000),
-    Run("albert_tiny", "albert", {"embedding_width": 32}),
-    Run("talking_heads_tiny", gin=_TALKING_HEADS_GIN),
-    Run("pre_norm_tiny", encoder={"norm_first": True}),
-    Run("ema_tiny", optimizer={"ema": {"average_decay": 0.9}}),
-)
-RUNS: Mapping[str, Run] = {run.name: run for run in _RUNS}
-
-
 def write_examples(
     text: pathlib.Path, examples: pathlib.Path, tokenizer: Tokenizer, dupe_factor: int
 ) -> None:
@@ -112,8 +58,8 @@ def write_examples(
             f"--input_file={text}",
             f"--output_file={examples}",
             *tokenizer.data_flags,
-            f"--max_seq_length={SEQ_LENGTH}",
-            f"--max_predictions_per_seq={MAX_PREDICTIONS}",
+            f"--max_seq_length={runs.SEQ_LENGTH}",
+            f"--max_predictions_per_seq={runs.MAX_PREDICTIONS}",
             f"--dupe_factor={dupe_factor}",
             "--use_v2_feature_names",
             "--verbosity=-1",  # Not its usual 20 examples.
@@ -122,88 +68,54 @@ def write_examples(
     )
 
 
+def write_texts(documents: Sequence[Sequence[str]], examples: pathlib.Path) -> None:
+    """Writes a TFRecord file of documents for a trainer that tokenizes and masks them itself.
+
+    Args:
+      documents: The corpus. It is lower-cased here: that trainer does not do it.
+      examples: The file to write.
+    """
+    with tf.io.TFRecordWriter(str(examples)) as writer:
+        for document in documents:
+            text = "\n".join(document).lower().encode("utf-8")
+            feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
+            features = tf.train.Features(feature={"text": feature})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+
+
 def pretrain(
-    run: Run, tokenizer: Tokenizer, examples: pathlib.Path, output_dir: pathlib.Path
+    run: runs.Run, tokenizer: Tokenizer, examples: pathlib.Path, output_dir: pathlib.Path
 ) -> pathlib.Path:
-    """Trains as `python -m official.nlp.train --experiment=bert/pretraining --mode=train` does.
+    """Trains as `python -m official.nlp.train --experiment=... --mode=...` does.
 
     Args:
       run: What to train.
       tokenizer: The vocabulary that the examples were made with.
-      examples: The directory of train.tfrecord and validation.tfrecord.
+      examples: The directory of the examples to train and to validate with.
       output_dir: Where the run's directory is made; it must not be there yet.
 
     Returns:
-      The run's directory: all that the trainer wrote but the event files, which name the machine,
-      and a copy of the vocabulary.
+      The run's directory: all that the trainer wrote but the event files.
     """
     directory = output_dir / run.name
     with tempfile.TemporaryDirectory() as temporary:
         work = pathlib.Path(temporary)
         # All paths are relative to the working directory, because params.yaml records them.
-        (work / _EXAMPLES).symlink_to(examples.resolve(), target_is_directory=True)
-        (work / "run.yaml").write_text(yaml.safe_dump(experiment(run, tokenizer.size)))
+        (work / runs.EXAMPLES).symlink_to(examples.resolve(), target_is_directory=True)
+        (work / runs.VOCABULARY).symlink_to(tokenizer.path.parent, target_is_directory=True)
+        config = runs.experiment(run, tokenizer.path.name, tokenizer.size)
+        (work / "run.yaml").write_text(yaml.safe_dump(config))
         (work / "run.gin").write_text(run.gin)
-        flags = ["--experiment=bert/pretraining", "--mode=train", f"--model_dir={run.name}"]
-        _run_python(
-            [str(_SEEDED_TRAIN), *flags, "--config_file=run.yaml", "--gin_file=run.gin"], work
-        )
-        shutil.rmtree(work / run.name / "train")
-        shutil.copytree(work / run.name, directory)
-    shutil.copy(tokenizer.path, directory)
+        flags = [
+            f"--experiment={runs.experiment_name(run)}",
+            f"--mode={run.mode}",
+            f"--model_dir={run.name}",
+            "--config_file=run.yaml",
+            "--gin_file=run.gin",
+        ]
+        _run_python([str(_SEEDED_TRAIN), *flags], work)
+        shutil.copytree(work / run.name, directory, ignore=shutil.ignore_patterns(*_EVENT_FILES))
     return directory
-
-
-def experiment(run: Run, vocab_size: int) -> dict[str, Any]:
-    """Returns what a run's --config_file says: the experiment's defaults, made tiny.
-
-    Args:
-      run: What to train.
-      vocab_size: The number of pieces of its vocabulary.
-    """
-    encoder = {"vocab_size": vocab_size, **_TINY_ENCODER, **run.encoder}
-    head = {"inner_dim": _HIDDEN_SIZE, "num_classes": 2, "dropout_rate": 0.1}
-    return {
-        "task": {
-            "model": {
-                "cls_heads": [{"name": "next_sentence", **head}],
-                "encoder": {"type": run.encoder_type, run.encoder_type: encoder},
-            },
-            "train_data": _data(TRAIN_EXAMPLES),
-            "validation_data": _data(VALIDATION_EXAMPLES),
-        },
-        "trainer": {
-            "train_steps": run.steps,
-            "steps_per_loop": min(run.steps, 500),
-            "summary_interval": run.steps,
-            "checkpoint_interval": run.steps,
-            "max_to_keep": 1,
-            "optimizer_config": {**_schedule(run.steps), **run.optimizer},
-        },
-    }
-
-
-def _data(examples: str) -> dict[str, Any]:
-    """Returns the settings of `BertPretrainDataConfig`."""
-    return {
-        "input_path": f"{_EXAMPLES}/{examples}",
-        "global_batch_size": 64,
-        "seq_length": SEQ_LENGTH,
-        "max_predictions_per_seq": MAX_PREDICTIONS,
-        "use_v2_feature_names": True,
-        "shuffle_buffer_size": 10000,
-        "deterministic": True,
-        "seed": 20,
-    }
-
-
-def _schedule(steps: int) -> dict[str, Any]:
-    """Returns a learning rate that rises for a tenth of the steps and falls to zero at the end."""
-    decay = {"initial_learning_rate": 5e-3, "decay_steps": steps}
-    return {
-        "learning_rate": {"polynomial": decay},
-        "warmup": {"polynomial": {"warmup_steps": max(1, steps // 10)}},
-    }
 
 
 def _run_python(arguments: list[str], cwd: pathlib.Path) -> None:
