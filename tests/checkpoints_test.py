@@ -124,7 +124,9 @@ class TestRead:
             file.write_bytes(file.read_bytes()[:size])
         message = _error(tmp_path / "ckpt")
         assert message.startswith(f"The checkpoint must be complete and undamaged: {reason}")
-        assert message.endswith("\n  received: FOLDER/ckpt")
+        assert message.endswith(
+            "\n  received: FOLDER/ckpt\n  example:  a fresh copy of the checkpoint"
+        )
 
     def test_a_damaged_index(self, tmp_path: pathlib.Path) -> None:
         index = pathlib.Path(_save(tmp_path / "ckpt", encoder=_dense()) + ".index")
@@ -134,7 +136,8 @@ class TestRead:
         assert _error(tmp_path / "ckpt") == (
             "The checkpoint must be complete and undamaged: the index is damaged: its checksum "
             "differs.\n"
-            "  received: FOLDER/ckpt"
+            "  received: FOLDER/ckpt\n"
+            "  example:  a fresh copy of the checkpoint"
         )
 
     def test_a_damaged_graph_of_objects(self, tmp_path: pathlib.Path) -> None:
@@ -146,7 +149,9 @@ class TestRead:
         data.write_bytes(damaged)
         message = _error(tmp_path / "ckpt")
         assert message.startswith("The checkpoint must be complete and undamaged: ")
-        assert message.endswith("\n  received: FOLDER/ckpt")
+        assert message.endswith(
+            "\n  received: FOLDER/ckpt\n  example:  a fresh copy of the checkpoint"
+        )
 
 
 class TestPrefix:
@@ -228,13 +233,19 @@ class TestFind:
 
     def test_several(self, tmp_path: pathlib.Path) -> None:
         run = tmp_path / "run"
-        for name in ("ckpt-1", "ckpt-2"):
+        for name in ("ckpt-9", "ckpt-10"):
+            _save(run / name, encoder=_dense())
+        assert checkpoints.find(str(run)) == f"{run}/ckpt-10"
+
+    def test_several_of_different_names(self, tmp_path: pathlib.Path) -> None:
+        run = tmp_path / "run"
+        for name in ("first", "second"):
             _save(run / name, encoder=_dense())
         assert _error(run) == (
             "A directory given as the checkpoint must hold one, or a file `checkpoint` that names "
             "the newest.\n"
-            "  received: FOLDER/run with FOLDER/run/ckpt-1, FOLDER/run/ckpt-2\n"
-            "  example:  --model_checkpoint_path=FOLDER/run/ckpt-2"
+            "  received: FOLDER/run with FOLDER/run/first, FOLDER/run/second\n"
+            "  example:  --model_checkpoint_path=FOLDER/run/second"
         )
 
     def test_none(self, tmp_path: pathlib.Path) -> None:

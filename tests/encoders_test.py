@@ -156,7 +156,7 @@ class TestEveryType:
         else:
             assert pooler is not None
             assert [tuple(variable.shape) for variable in pooler.variables] == [(8, 8), (8,)]
-            assert pooler.activation is tf_keras.activations.tanh
+            assert tf_keras.activations.serialize(pooler.activation) == "tanh"
 
 
 def test_a_mobilebert_without_a_pooler() -> None:
@@ -202,7 +202,7 @@ def test_what_gin_says_of_build_encoder_takes_effect() -> None:
         ({"dropout_rate": 7.0}, "Invalid value 7.0 received for `rate`, expected a value between"),
         ({"num_layers": None}, "'NoneType' object cannot be interpreted as an integer"),
         ({"num_layers": 0}, "list index out of range"),
-        ({"num_attention_heads": 0}, "division by zero"),
+        ({"num_attention_heads": 0}, "by zero"),
     ],
 )
 def test_what_tfnlp_cannot_build(changes: dict[str, Any], reason: str) -> None:

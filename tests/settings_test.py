@@ -26,17 +26,26 @@ _DEFAULTS = {
     "checkpoint.weights": "raw",
     "pretraining.pretraining_dir": None,
     "pretraining.checkpoint": "latest",
+    "pretraining.allow_overrides": (),
     "tokenizer.vocab_file": None,
     "tokenizer.sp_model_file": None,
     "tokenizer.do_lower_case": None,
+    "tokenizer.special_tokens": None,
     "preprocessing.default_seq_length": None,
     "preprocessing.tokenize_with_offsets": False,
     "preprocessing.disable_assert": False,
+    "text_embedding.vector": "pooled_output",
+    "text_embedding.num_layers": 4,
+    "text_embedding.normalize": False,
+    "text_embedding.pad_to_longest": True,
+    "checks.allow_padded_vocabulary": False,
+    "checks.allow_unlikely_casing": False,
+    "checks.ignored_values": (),
 }
 
 
 def _gin_name(settings_class: type) -> str:
-    return settings_class.__name__.removesuffix("Settings").lower()
+    return gin.config._inverse_lookup(settings_class).name
 
 
 def test_names_and_defaults() -> None:

@@ -260,7 +260,8 @@ def write_vocabulary(path: pathlib.Path, size: int) -> None:
     if path.suffix == ".model":
         path.write_bytes((TESTDATA / "spm" / "spm.model").read_bytes())
         return
-    words = [f"word{i}" for i in range(size - len(_SPECIAL_TOKENS))]
+    # Cased: with no capital in it, the exporter would want text lower-cased.
+    words = [f"{'Ww'[i % 2]}ord{i}" for i in range(size - len(_SPECIAL_TOKENS))]
     path.write_text("\n".join([*_SPECIAL_TOKENS, *words]) + "\n", encoding="utf-8")
 
 

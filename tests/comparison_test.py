@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from exporter import comparison, reports
+
+
+def _compare(expected: Any, got: Any) -> reports.Check:
+    check = comparison.compare("outputs", {"x": expected}, {"x": got})
+    assert check.name == "outputs"
+    return check
+
+
+def test_equal_outputs() -> None:
+    outputs = {"a": tf.constant([1.0, -2.0]), "b": [tf.zeros([2, 0]), tf.constant(3)]}
+    check = comparison.compare("outputs", outputs, dict(outputs))
+    assert check == reports.Check("outputs", True, "all equal")
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "passed", "found"),
+    [
+        (1.0, 1.0 + 2e-6, True, "largest difference 2.0e-06 in x"),
+        (1.0, 1.0 + 2e-5, False, "largest difference 2.0e-05 in x"),
+        (0.0, 2e-5, False, "largest difference 2.0e-05 in x"),
+        (-0.5, 0.5, False, "largest difference 1.0e+00 in x"),
+        # Relative to the largest value above 1.
+        ([0.0, 100.0], [5e-4, 100.0], True, "largest difference 5.0e-06 in x"),
+        ([0.0, 100.0], [5e-3, 100.0], False, "largest difference 5.0e-05 in x"),
+    ],
+)
+def test_differences(expected: Any, got: Any, passed: bool, found: str) -> None:
+    check = _compare(tf.constant(expected, tf.float64), tf.constant(got, tf.float64))
+    assert check == reports.Check("outputs", passed, found)
+
+
+def test_the_largest_difference_is_told_by_its_name() -> None:
+    check = comparison.compare(
+        "outputs",
+        {"a": tf.constant(1.0), "b": [tf.constant(1.0), tf.constant(1.0)], "c": tf.constant(1.0)},
+        {"a": tf.constant(1.5), "b": [tf.constant(1.0), tf.constant(3.0)], "c": tf.constant(2.0)},
+    )
+    assert check == reports.Check("outputs", False, "largest difference 2.0e+00 in b")
+
+
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [
+        (tf.zeros([2]), tf.zeros([1, 2])),
+        (tf.zeros([2]), tf.zeros([])),
+        (tf.zeros([2]), tf.zeros([2], tf.float64)),
+        (tf.zeros([2], tf.int32), tf.zeros([2], tf.int64)),
+        (tf.zeros([2]), None),
+        (None, tf.zeros([2])),
+        (tf.zeros([2]), tf.constant([0.0, np.nan])),
+        # Of weights that are no numbers, no export can be right.
+        (tf.constant([np.nan]), tf.constant([np.nan])),
+    ],
+)
+def test_what_cannot_be_equal(expected: Any, got: Any) -> None:
+    assert _compare(expected, got) == reports.Check("outputs", False, "largest difference nan in x")
+
+
+def test_an_undefined_difference_is_not_hidden_by_later_ones() -> None:
+    expected = [tf.zeros([2]), tf.zeros([2])]
+    check = _compare(expected, [tf.constant([0.0, np.nan]), tf.ones([2])])
+    assert check == reports.Check("outputs", False, "largest difference nan in x")
+
+
+def test_gradients_that_neither_side_has() -> None:
+    assert _compare(None, None) == reports.Check("outputs", True, "all equal")
+
+
+def test_integers() -> None:
+    assert _compare(tf.constant([1, 2]), tf.constant([1, 2])).passed
+    assert not _compare(tf.constant([1, 2]), tf.constant([1, 3])).passed
+
+
+def test_other_names() -> None:
+    check = comparison.compare("outputs", {"a": tf.zeros([])}, {"b": tf.zeros([])})
+    assert check == reports.Check("outputs", False, "['b'] instead of ['a']")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_lists_of_other_lengths(count: int) -> None:
+    check = _compare([tf.zeros([2])] * 2, [tf.zeros([2])] * count)
+    assert check == reports.Check("outputs", False, f"{count} tensors instead of 2 in x")
