@@ -135,7 +135,7 @@ class Source:
         return self.encoder(inputs, training)
 
 
-def _signature(function: Callable[..., Any], names: Iterable[str]) -> Callable[..., Any]:
+def _signature(function: Any, names: Iterable[str]) -> Callable[..., Any]:
     names = tuple(names)
 
     @tf.function(autograph=False, input_signature=[_spec(name) for name in names])

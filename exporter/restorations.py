@@ -139,6 +139,7 @@ def restoration(
     )
     ignored = {key: reason for key, reason in why.items() if reason is not None}
     unexplained = [key for key, reason in why.items() if reason is None]
+    _require_one_piece(checkpoint, keys, setting)
     missing = [
         variable
         for variable in encoder.variables
@@ -150,6 +151,19 @@ def restoration(
     ignored |= dict.fromkeys(own, "encoder's own pooler, replaced")
     ignored |= dict.fromkeys(passed_over, "in place of which others were chosen by --weights")
     return Restoration(checkpoint, kind, objects, pooler, keys, weights, ignored, setting)
+
+
+def _require_one_piece(
+    checkpoint: checkpoints.Checkpoint, keys: Mapping[Any, str], setting: str
+) -> None:
+    sliced = [key for key in keys.values() if not checkpoint.entries[key].is_plain]
+    if sliced:
+        raise errors.UserError(
+            "Values must be stored in one piece, not in slices as partitioned variables are.",
+            example="restore it and save it again without a partitioner",
+            received=f"{checkpoint.prefix}: {', '.join(map(accounting.shown, sliced))}",
+            setting=setting,
+        )
 
 
 def _fits(
