@@ -149,7 +149,8 @@ MISTAKES = [
         "best checkpoint that is not there",
         planted.run("--checkpoint=best"),
         "error: --checkpoint must be latest, best, or a global step that the run has saved.\n"
-        "  received: 'best'; {testdata}/bert_tiny has 6000\n"
+        "  received: 'best'; {testdata}/bert_tiny has 6000 (the trainer keeps a best one with "
+        "trainer.best_checkpoint_export_subdir)\n"
         "  where:    --checkpoint=best\n"
         "  example:  --checkpoint=6000\n",
     ),
