@@ -26,7 +26,8 @@ SETTINGS = {
 def _rows() -> dict[str, str]:
     """The table's rows by the gin names that they are about."""
     rows = {}
-    for line in README.splitlines():
+    table = README[README.index("## What can be bound") : README.index("Poolers, for")]
+    for line in table.splitlines():
         for name in re.findall(r"`(\w+\.\w+)`", line.split("|")[1] if line[:3] == "| `" else ""):
             rows[name] = line
     return rows
