@@ -46,13 +46,11 @@ def numbered(folder: str, stem: str) -> dict[int, str]:
     return {number: prefix for number, prefix in there if number is not None}
 
 
-def newest(folder: str, *, by_number: bool = False) -> Newest | None:
-    """Picks the checkpoint that the folder's file `checkpoint` names, or else the only one.
+def newest(folder: str) -> Newest | None:
+    """Picks the checkpoint that the folder's file `checkpoint` names, or else the last in number.
 
     Args:
       folder: A folder.
-      by_number: Whether the numbers in the names tell which is newest where that file does not:
-        true of global steps.
 
     Returns:
       None where there is no checkpoint, or several of which nothing tells the newest.
@@ -66,7 +64,7 @@ def newest(folder: str, *, by_number: bool = False) -> Newest | None:
             break
     if named in there:
         return Newest(named, tuple(_newer(named, there)))
-    if len({_stem(prefix) for prefix in there} if by_number else there) != 1:
+    if len({_stem(prefix) for prefix in there}) != 1:
         return None
     found = []
     if named is not None:

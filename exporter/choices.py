@@ -102,7 +102,9 @@ def completed(choices: Choices) -> Choices:
     found: tuple[findings.Finding, ...] = ()
     if not encoder.sources:
         encoder = dataclasses.replace(encoder, encoder_config_file=run.params_file)
-    if not checkpoint.model_checkpoint_path and choices.export_type in WITH_WEIGHTS:
+    if checkpoint.model_checkpoint_path:
+        errors.raise_all(_two_checkpoints(choices))
+    elif choices.export_type in WITH_WEIGHTS:
         picked = run.pick(choices.pretraining.checkpoint)
         checkpoint = dataclasses.replace(checkpoint, model_checkpoint_path=picked.prefix)
         found = picked.found
@@ -120,3 +122,17 @@ def completed(choices: Choices) -> Choices:
         run=run,
         found=found,
     )
+
+
+def _two_checkpoints(choices: Choices) -> list[errors.UserError]:
+    if choices.pretraining.checkpoint == "latest":
+        return []
+    return [
+        errors.UserError(
+            "Either --checkpoint chooses one of the run's or --model_checkpoint_path names one.",
+            example=f"only --checkpoint={choices.pretraining.checkpoint}",
+            received=f"--checkpoint={choices.pretraining.checkpoint} and "
+            f"--model_checkpoint_path={choices.checkpoint.model_checkpoint_path}",
+            setting="pretraining.checkpoint",
+        )
+    ]

@@ -96,7 +96,7 @@ class Run:
           UserError: The run has no such checkpoint.
         """
         if which == "latest":
-            picked = checkpoint_folders.newest(self.directory, by_number=True)
+            picked = checkpoint_folders.newest(self.directory)
         elif which == "best":
             picked = self._best()
         else:
@@ -121,7 +121,7 @@ class Run:
                 received=", ".join(folders),
                 setting=_CHECKPOINT,
             )
-        picked = checkpoint_folders.newest(folders[0], by_number=True) if folders else None
+        picked = checkpoint_folders.newest(folders[0]) if folders else None
         if picked is None:
             return None
         return checkpoint_folders.Newest(picked.prefix, (*picked.found, *self._why_best(picked)))
