@@ -37,6 +37,8 @@ _BERT_JSON_KEYS = {
     "embedding_size": "embedding_size",
 }
 _BERT_JSON_REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+# Where a key is not there: original BERT's default, in place of TF-NLP's.
+_BERT_TYPE_VOCAB_SIZE = 16
 # The default of `task.model.mlm_activation`.
 _TRAINERS_ACTIVATION = "gelu"
 # A YAML file of ten lines can hold a list of a billion.
@@ -162,8 +164,11 @@ def _from_bert_json(encoder: settings.EncoderSettings) -> Architecture:
     encoder_type = "bert"
     if "num_hidden_groups" in content:
         encoder_type = "albert"
-        values["embedding_width"] = values.pop("embedding_size", None)
+        if "embedding_size" in values:
+            values["embedding_width"] = values.pop("embedding_size")
         _check_one_group(content, path, setting)
+    else:
+        values.setdefault("type_vocab_size", _BERT_TYPE_VOCAB_SIZE)
     config = _of_file(encoder, {"type": encoder_type, encoder_type: values}, path, setting)
     return Architecture(config, _own_activation(config), path)
 

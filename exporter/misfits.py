@@ -103,7 +103,7 @@ class Misfit:
     def _tf1_types(self, paths: Mapping[str, str]) -> tuple[str, ...]:
         if not self.checkpoint.is_tf1:
             return ()
-        return ("albert",) if "embedding projection/kernel" in paths else ("bert",)
+        return ("albert",) if "embedding projection/kernel" in paths else ("bert", "bert_v2")
 
     def _shape(self, variable: tf.Variable) -> str:
         return f"{tuple(variable.shape)}{self._dtype(variable, variable.dtype)}"

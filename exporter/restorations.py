@@ -120,7 +120,7 @@ def restoration(
     keys: dict[Any, str] = {}
     objects: dict[str, Any] = {}
     if checkpoint.is_tf1:
-        keys = tf1_checkpoints.match(checkpoint, encoder)
+        keys = tf1_checkpoints.match(checkpoint, encoder, setting=setting)
         checkpoint = tf1_checkpoints.with_heads(checkpoint, keys)
     else:
         kind, objects = _objects(checkpoint, encoder, setting)

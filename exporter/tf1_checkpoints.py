@@ -42,12 +42,18 @@ _TF2_PATHS = (
 _OPTIMIZER = re.compile(r".*/(adam|lamb)_[mv]|.*/AdamWeightDecayOptimizer(_\d+)?")
 
 
-def match(checkpoint: checkpoints.Checkpoint, encoder: encoders.Encoder) -> dict[Any, str]:
+def match(
+    checkpoint: checkpoints.Checkpoint,
+    encoder: encoders.Encoder,
+    *,
+    setting: str = checkpoints.SETTING,
+) -> dict[Any, str]:
     """Finds the variables' names in a TF1 checkpoint.
 
     Args:
       checkpoint: The checkpoint.
       encoder: The encoder, with the head if that is to be exported.
+      setting: The gin name that the checkpoint's path was bound to, for errors.
 
     Returns:
       The names of the stored values, by the variables' references.
@@ -55,13 +61,18 @@ def match(checkpoint: checkpoints.Checkpoint, encoder: encoders.Encoder) -> dict
     Raises:
       UserError: The encoder is neither a BERT nor an ALBERT.
     """
+    replacements = _replacements(checkpoint, encoder.architecture.type, setting)
     names = {}
     for name in checkpoint.entries:
         keras_name = name
-        for old, new in _replacements(encoder.architecture.type):
+        for old, new in replacements:
             keras_name = keras_name.replace(old, new)
         names[keras_name.removeprefix("bert/")] = name
-    variables = {variable.name.removesuffix(":0"): variable for variable in encoder.variables}
+    scope = f"{encoder.network.name}/"  # Of networks that are no functional models.
+    variables = {
+        variable.name.removesuffix(":0").removeprefix(scope): variable
+        for variable in encoder.variables
+    }
     return {variables[name].ref(): names[name] for name in variables if name in names}
 
 
@@ -105,8 +116,10 @@ def _merged(split: Sequence[int], whole: Sequence[int]) -> bool:
     )
 
 
-def _replacements(encoder_type: str) -> Sequence[tuple[str, str]]:
-    if encoder_type == "bert":
+def _replacements(
+    checkpoint: checkpoints.Checkpoint, encoder_type: str, setting: str
+) -> Sequence[tuple[str, str]]:
+    if encoder_type in ("bert", "bert_v2"):
         from official.nlp.tools import tf1_bert_checkpoint_converter_lib
 
         return tf1_bert_checkpoint_converter_lib.BERT_V2_NAME_REPLACEMENTS
@@ -117,8 +130,8 @@ def _replacements(encoder_type: str) -> Sequence[tuple[str, str]]:
     raise errors.UserError(
         "A TF1 checkpoint is that of a BERT or an ALBERT.",
         example="type: bert",
-        received=f"an encoder of type {encoder_type!r}",
-        setting="encoder.encoder_config_file",
+        received=f"{checkpoint.prefix} (TF1) for an encoder of type {encoder_type!r}",
+        setting=setting,
     )
 
 

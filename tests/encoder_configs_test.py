@@ -254,6 +254,15 @@ class TestBertJson:
             f'  example:  "{key}": 1'
         )
 
+    def test_defaults_of_the_original_code(self, json_file: pathlib.Path) -> None:
+        sizes = dict.fromkeys(("vocab_size", "hidden_size", "num_hidden_layers"), 8)
+        sizes |= {"num_attention_heads": 2}
+        json_file.write_text(json.dumps(sizes))
+        assert _read(json_file).encoder.type_vocab_size == 16
+        json_file.write_text(json.dumps({**sizes, "num_hidden_groups": 1}))
+        albert = _read(json_file).encoder
+        assert (albert.type_vocab_size, albert.embedding_width) == (2, 128)
+
     def test_missing_keys(self, json_file: pathlib.Path) -> None:
         json_file.write_text('{"model_type": "bert", "vocab_size": 100, "hidden_size": 8}')
         assert _error(json_file) == (

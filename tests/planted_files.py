@@ -63,8 +63,8 @@ MISTAKES = [
         "TF1 checkpoint of a BERT given as ALBERT",
         planted.tf1(config="albert"),
         "error: The checkpoint must be that of the configured encoder, value by value: "
-        "the checkpoint's values are those of type bert (3 layers with values of their "
-        "own), not of albert.\n"
+        "the checkpoint's values are those of type bert or bert_v2 (3 layers with values of "
+        "their own), not of albert.\n"
         "  received: {folder}/model.ckpt: 48 stored without a variable, 18 configured "
         "without a value, 5 of another shape or dtype\n"
         "            value                        configured  checkpoint\n"
@@ -90,8 +90,8 @@ MISTAKES = [
         "TF1 checkpoint given as MobileBERT",
         planted.tf1(config="mobilebert"),
         "error: A TF1 checkpoint is that of a BERT or an ALBERT.\n"
-        "  received: an encoder of type 'mobilebert'\n"
-        "  where:    --encoder_config_file={folder}/encoder.yaml\n"
+        "  received: {folder}/model.ckpt (TF1) for an encoder of type 'mobilebert'\n"
+        "  where:    --model_checkpoint_path={folder}/model.ckpt\n"
         "  example:  type: bert\n",
     ),
     planted.Mistake(
