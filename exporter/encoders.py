@@ -95,6 +95,8 @@ def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Enco
     Raises:
       UserError: TF-NLP cannot build it, or what gin or the configuration says has no effect.
     """
+    # Layers are numbered anew, so that what was built before does not show in an export's names.
+    tf_keras.backend.reset_uids()
     with _variables_without_values(), used_fields.recorded(architecture.config) as asked:
         try:
             # AutoGraph would look through each layer's code for what Keras layers do not need.

@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from exporter import checkpoints, restorations, tensor_bundles
+from exporter import canonical, checkpoints, restorations, tensor_bundles
 
 
 class Exportable(tf.train.Checkpoint):
@@ -49,26 +49,44 @@ def write(
     """Writes a SavedModel.
 
     Args:
-      module: The root object. Its variables have values, or `restoration` has them.
+      module: The root object. Its variables have values in memory, or `restoration` has them.
       path: Where to write it; nobody may be using that yet.
-      restoration: The stored values, copied from file to file. Only variables that have no value
-        of their own get one from there.
+      restoration: The stored values, copied from file to file. Variables that it has none for have
+        values in memory.
 
     Raises:
       UserError: A stored value is NaN or infinite.
     """
-    with module.tracing():
+    with module.tracing(), _left_out(restoration):
         tf.saved_model.save(module, path, signatures=module.signatures())
     if restoration is not None:
         _append_stored_values(module, path + "/variables/variables", restoration)
+    canonical.canonicalize(path)
     # Functions and graphs are full of cycles; a sweep would pile them up.
     gc.collect()
+
+
+@contextlib.contextmanager
+def _left_out(restoration: restorations.Restoration | None) -> Iterator[None]:
+    """While open, TensorFlow does not save the variables that a checkpoint has values for.
+
+    Saving asks each variable whether it has a value. Whether one was restored since, to verify an
+    export of the same encoder, must not change the order of what is written.
+    """
+    variables = [] if restoration is None else [ref.deref() for ref in restoration.keys]
+    for variable in variables:
+        variable.is_initialized = lambda: False
+    try:
+        yield
+    finally:
+        for variable in variables:
+            del variable.is_initialized
 
 
 def _append_stored_values(
     module: Exportable, prefix: str, restoration: restorations.Restoration
 ) -> None:
-    """Adds the values that TensorFlow left out because their variables have none in memory."""
+    """Adds the values that TensorFlow was made to leave out."""
     written = checkpoints.read(prefix)
     tensors = {}
     for reference, key in checkpoints.match(written, module).items():

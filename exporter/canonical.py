@@ -1,0 +1,170 @@
+"""Makes equal SavedModels equal byte by byte.
+
+TensorFlow names functions and captured inputs by counters of the process, writes functions in the
+order of a hash table, and gives each SavedModel a random identifier. Here the counters' values are
+replaced by their ranks, functions are put into the order of their making, and the identifier is
+taken from the content. Nothing of it is used to run the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+
+import tensorflow as tf
+from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
+from tensorflow.core.protobuf import fingerprint_pb2, meta_graph_pb2, saved_model_pb2
+
+try:
+    from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
+except ImportError:  # An inner module of TensorFlow.
+    fingerprinting = None
+
+_GRAPH_FILE = "saved_model.pb"
+_FINGERPRINT_FILE = "fingerprint.pb"
+# Numbered within their function, not in the process.
+_UNNAMED_INPUT = "unknown"
+_CAPTURED = (tf.resource.as_datatype_enum, tf.variant.as_datatype_enum)
+
+
+def canonicalize(path: str) -> None:
+    """Rewrites what differs between two processes that save the same.
+
+    Args:
+      path: The folder of a complete SavedModel; a path that `tf.io.gfile` can write.
+    """
+    graph_file = f"{path}/{_GRAPH_FILE}"
+    saved_model = saved_model_pb2.SavedModel.FromString(_read(graph_file))
+    for meta_graph in saved_model.meta_graphs:
+        _renumber(meta_graph)
+    _write(graph_file, saved_model.SerializeToString(deterministic=True))
+    _rewrite_fingerprint(path)
+
+
+def _read(file: str) -> bytes:
+    with tf.io.gfile.GFile(file, "rb") as stream:
+        return stream.read()
+
+
+def _write(file: str, data: bytes) -> None:
+    with tf.io.gfile.GFile(file, "wb") as stream:
+        stream.write(data)
+
+
+def _renumber(meta_graph: meta_graph_pb2.MetaGraphDef) -> None:
+    library = meta_graph.graph_def.library
+    functions = sorted(library.function, key=lambda function: _split(function.signature.name)[1])
+    ranks = {number: rank for rank, number in enumerate(sorted(set(_numbers(functions))))}
+    names = {f.signature.name: _ranked(f.signature.name, ranks) for f in functions}
+    for function in functions:
+        function.signature.name = names[function.signature.name]
+        _rename_inputs(function, ranks)
+        _rename_calls(function.node_def, names)
+    _rename_calls(meta_graph.graph_def.node, names)
+    for gradient in library.gradient:
+        gradient.function_name = names.get(gradient.function_name, gradient.function_name)
+        gradient.gradient_func = names.get(gradient.gradient_func, gradient.gradient_func)
+    ordered = function_pb2.FunctionDefLibrary(function=functions)
+    del library.function[:]
+    library.function.extend(ordered.function)
+    _rename_in_objects(meta_graph, names)
+
+
+def _split(name: str) -> tuple[str, int]:
+    """Splits a name from the counter's value at its end, or -1 where there is none."""
+    match = re.fullmatch(r"(.*)_(\d+)", name)
+    return (match[1], int(match[2])) if match else (name, -1)
+
+
+def _numbers(functions: Iterable[function_pb2.FunctionDef]) -> Iterator[int]:
+    for function in functions:
+        yield _split(function.signature.name)[1]
+        for name in _captured_inputs(function):
+            yield _split(name)[1]
+        for value in _input_names(function):
+            yield int(value.s)
+
+
+def _input_names(function: function_pb2.FunctionDef) -> Iterator[attr_value_pb2.AttrValue]:
+    """Yields the attributes that name captured inputs by nothing but the counter's value."""
+    for attributes in function.arg_attr.values():
+        if "_user_specified_name" in attributes.attr:
+            value = attributes.attr["_user_specified_name"]
+            if value.s.isdigit():
+                yield value
+
+
+def _captured_inputs(function: function_pb2.FunctionDef) -> list[str]:
+    return [
+        arg.name
+        for arg in function.signature.input_arg
+        if arg.type in _CAPTURED and _split(arg.name)[0] != _UNNAMED_INPUT
+    ]
+
+
+def _ranked(name: str, ranks: dict[int, int]) -> str:
+    stem, number = _split(name)
+    return name if number < 0 else f"{stem}_{ranks[number]}"
+
+
+def _rename_inputs(function: function_pb2.FunctionDef, ranks: dict[int, int]) -> None:
+    names = {name: _ranked(name, ranks) for name in _captured_inputs(function)}
+    for arg in function.signature.input_arg:
+        arg.name = names.get(arg.name, arg.name)
+    for value in _input_names(function):
+        value.s = b"%d" % ranks[int(value.s)]
+    for node in function.node_def:
+        for i, name in enumerate(node.input):
+            if name in names:
+                node.input[i] = names[name]
+    for output, name in function.ret.items():
+        function.ret[output] = names.get(name, name)
+
+
+def _rename_calls(nodes: Iterable[node_def_pb2.NodeDef], names: dict[str, str]) -> None:
+    for node in nodes:
+        node.op = names.get(node.op, node.op)
+        for value in node.attr.values():
+            kind = value.WhichOneof("value")
+            if kind == "func":
+                value.func.name = names.get(value.func.name, value.func.name)
+            elif kind == "list":
+                for called in value.list.func:
+                    called.name = names.get(called.name, called.name)
+
+
+def _rename_in_objects(meta_graph: meta_graph_pb2.MetaGraphDef, names: dict[str, str]) -> None:
+    objects = meta_graph.object_graph_def
+    for node in objects.nodes:
+        kind = node.WhichOneof("kind")
+        if kind == "function":
+            renamed = [names[name] for name in node.function.concrete_functions]
+            node.function.concrete_functions[:] = renamed
+        elif kind == "bare_concrete_function":
+            bare = node.bare_concrete_function
+            bare.concrete_function_name = names[bare.concrete_function_name]
+    for name in list(objects.concrete_functions):
+        function = objects.concrete_functions.pop(name)
+        objects.concrete_functions[names[name]].CopyFrom(function)
+    aliases = meta_graph.meta_info_def.function_aliases
+    for name in list(aliases):
+        aliases[names.get(name, name)] = aliases.pop(name)
+
+
+def _rewrite_fingerprint(path: str) -> None:
+    """Makes the fingerprint that of the files as they are, with an identifier taken from it."""
+    file = f"{path}/{_FINGERPRINT_FILE}"
+    if fingerprinting is None:
+        # One of other files would be worse than none, which TensorFlow does not ask for.
+        if tf.io.gfile.exists(file):
+            tf.io.gfile.remove(file)
+        return
+    fingerprint = fingerprint_pb2.FingerprintDef.FromString(
+        fingerprinting.CreateFingerprintDef(path)
+    )
+    fingerprint.ClearField("uuid")
+    digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()
+    # TensorFlow writes its random ones as decimal numbers of 128 bits, too.
+    fingerprint.uuid = str(int.from_bytes(digest[:16], "big"))
+    _write(file, fingerprint.SerializeToString(deterministic=True))
