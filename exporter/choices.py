@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from exporter import errors, findings, poolers, settings
+from exporter import errors, findings, flags_table, poolers, settings
 
 if TYPE_CHECKING:
     from exporter.pretraining import Run
@@ -15,6 +15,7 @@ EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing", "text_embedding", "a
 VERIFY_LEVELS = ("off", "quick", "full")
 WEIGHTS = ("raw", "ema")
 DEFAULT_SEQ_LENGTH = 128
+TRUNCATIONS = ("equal_size", "longest_first", "first_only", "waterfall", "head_and_tail")
 VECTORS = ("pooled_output", "first_token", "mean", "mean_of_last_layers")
 WITH_WEIGHTS = ("model", "model_with_mlm", "text_embedding", "all")
 WITH_ENCODER = ("model", "model_with_mlm", "all")
@@ -48,18 +49,13 @@ def wrong(choices: Choices) -> list[errors.UserError]:
         ("export.export_type", choices.export_type, EXPORT_TYPES),
         ("export.verify", choices.verify, VERIFY_LEVELS),
         ("checkpoint.weights", choices.checkpoint.weights, WEIGHTS),
+        ("preprocessing.truncation", choices.preprocessing.truncation, TRUNCATIONS),
         ("text_embedding.vector", choices.text_embedding.vector, VECTORS),
     ):
-        name = setting.rpartition(".")[2]
         if value not in known:
-            mistakes.append(
-                errors.UserError(
-                    f"--{name} must be one of {', '.join(known)}.",
-                    example=f"--{name}={known[0]}",
-                    received=repr(value),
-                    setting=setting,
-                )
-            )
+            mistakes.append(_not_one_of(setting, value, known))
+    if choices.export_type in WITH_TEXT:
+        mistakes += choices.preprocessing.mistakes()
     length = choices.preprocessing.default_seq_length
     if choices.export_type in WITH_TEXT and length is not None and length < 3:
         mistakes.append(
@@ -71,6 +67,17 @@ def wrong(choices: Choices) -> list[errors.UserError]:
             )
         )
     return mistakes
+
+
+def _not_one_of(setting: str, value: object, known: Sequence[str]) -> errors.UserError:
+    has_flag = any(flag.setting == setting for flag in flags_table.FLAGS)
+    flag = f"--{setting.rpartition('.')[2]}"
+    return errors.UserError(
+        f"{flag if has_flag else setting} must be one of {', '.join(known)}.",
+        example=f"{flag}={known[0]}" if has_flag else f"{setting} = {known[0]!r}",
+        received=repr(value),
+        setting=setting,
+    )
 
 
 def missing(choices: Choices) -> list[errors.UserError]:

@@ -138,6 +138,28 @@ def find(text: Text, *, num_types: int | None) -> list[findings.Finding]:
     return [*_unusual(text.special_ids(), text.special_tokens), *_types(num_types)]
 
 
+def segment_mistakes(max_segments: int, num_types: int) -> list[errors.UserError]:
+    """Lists what cannot be right of the segments that are packed for an encoder.
+
+    Args:
+      max_segments: How many segments are packed at most. Up to two is what every preprocessing
+        does, whatever its encoder.
+      num_types: How many types of segments the encoder knows.
+    """
+    if max_segments <= max(num_types, 2):
+        return []
+    return [
+        errors.UserError(
+            "preprocessing.max_segments must not be larger than the number of types of segments "
+            "that the encoder knows (type_vocab_size): further segments' types would have no "
+            "embedding.",
+            example=f"preprocessing.max_segments = {max(num_types, 2)}",
+            received=f"{max_segments}, with {num_types} types",
+            setting="preprocessing.max_segments",
+        )
+    ]
+
+
 def _vocabulary(text: Text, num_embeddings: int, may_be_padded: bool) -> list[errors.UserError]:
     count = len(text.pieces)
     received = f"{text.path} with {count} pieces, {num_embeddings} embeddings"

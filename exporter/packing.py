@@ -1,23 +1,21 @@
 """Segments of tokens in, encoder inputs out: truncated, joined by special tokens, padded.
 
-All of it is arithmetic on lengths and one gather of runs of tokens, without loops over rows and
-without Assert ops.
+All of it is arithmetic on lengths and one gather of tokens, without loops over rows and without
+Assert ops.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
+
+from exporter import truncation as truncations
 
 INPUT_WORD_IDS = "input_word_ids"
 INPUT_MASK = "input_mask"
 INPUT_TYPE_IDS = "input_type_ids"
-
-# Given the segments' lengths, int32 [B, N], and the number of tokens that a row has room for, an
-# int32 scalar, returns how many tokens from the start of each segment to keep, int32 [B, N].
-Truncation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,33 +42,22 @@ class PackingIds:
         )
 
 
-def equal_size(lengths: tf.Tensor, budget: tf.Tensor) -> tf.Tensor:
-    """Truncates to the same length all segments that have to be truncated.
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How segments become rows.
 
-    This is what handing out the room one token at a time, round robin, comes to: there is a length
-    that all segments may have, and what is left of the room then goes to the first segments that
-    are longer, a token each.
-
-    Args:
-      lengths: int32 `[B, N]`, the lengths of N segments.
-      budget: int32 scalar, the number of tokens that a row has room for. Negative is none.
-
-    Returns:
-      int32 `[B, N]`, the lengths to keep.
+    Attributes:
+      truncation: Which tokens are dropped where there are too many.
+      pad_to_longest: Whether rows are padded to the longest of the batch and not to the sequence
+        length, beyond which none goes.
+      for_xla: Whether XLA can compile it, with padding to the sequence length. XLA has no ragged
+        ops; without them each token is gathered by itself, which takes up to four times as long
+        where it is not compiled.
     """
-    budget = tf.maximum(budget, 0)
-    num_segments = lengths.shape[1]
-    if num_segments == 1:
-        return tf.minimum(lengths, budget)
-    # If the k shortest segments are kept whole, the others may have an equal share of the rest.
-    # The right k gives the largest share.
-    shortest = tf.cumsum(tf.sort(lengths, axis=1), axis=1, exclusive=True)
-    sharing = tf.range(num_segments, 0, -1)
-    share = tf.reduce_max((budget - shortest) // sharing, axis=1, keepdims=True)
-    kept = tf.minimum(lengths, tf.maximum(share, 0))
-    rest = budget - tf.reduce_sum(kept, axis=1, keepdims=True)
-    longer = tf.cast(lengths > kept, tf.int32)
-    return kept + longer * tf.cast(tf.cumsum(longer, axis=1) <= rest, tf.int32)
+
+    truncation: truncations.Truncation = dataclasses.field(default_factory=truncations.Truncation)
+    pad_to_longest: bool = False
+    for_xla: bool = False
 
 
 def flatten(segment: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -92,7 +79,7 @@ def pack(
     segments: Sequence[tf.RaggedTensor],
     seq_length: int | tf.Tensor,
     ids: PackingIds,
-    truncate: Truncation = equal_size,
+    options: Options | None = None,
 ) -> dict[str, tf.Tensor]:
     """Packs segments of tokens into an encoder's inputs.
 
@@ -104,7 +91,7 @@ def pack(
       seq_length: L, the length of the packed rows, as a Python integer or an int32 scalar. A
         Python integer gives results of static shape.
       ids: The ids of the tokens to be added.
-      truncate: Which tokens are dropped where there are too many.
+      options: How to truncate and to pad. None for `Options()`.
 
     Returns:
       A dict of int32 tensors `[B, L]`: `input_word_ids`; `input_mask`, 1 where there is a token
@@ -116,74 +103,131 @@ def pack(
     """
     if not segments:
         raise ValueError("Packing needs a list of at least one segment, received: []")
-    segments = [flatten(segment) for segment in segments]
-    splits = tf.stack([tf.cast(s.row_splits, tf.int32) for s in segments], axis=1)
-    budget = tf.convert_to_tensor(seq_length - len(segments) - 1, tf.int32)
-    kept = truncate(splits[1:] - splits[:-1], budget)
-    ends = tf.cumsum(kept + 1, axis=1) + 1
-    lengths = ends[:, -1]
-    tokens = tf.RaggedTensor.from_row_splits(
-        _join(segments, splits[:-1], kept, ids),
-        tf.concat([[0], tf.cumsum(lengths)], axis=0),
-        validate=False,
-    )
+    options = options or Options()
+    layout = _Layout.of([flatten(segment) for segment in segments], seq_length, options.truncation)
+    lengths = layout.row_lengths()
+    if options.pad_to_longest:
+        shortest = tf.constant([len(segments) + 1])  # Of an empty batch.
+        longest = tf.reduce_max(tf.concat([lengths, shortest], axis=0))
+        seq_length = tf.minimum(longest, seq_length)
     mask = tf.sequence_mask(lengths, seq_length, tf.int32)
-    # One for each segment that ended before the position, where there is a token.
-    type_ids = tf.zeros_like(mask)
-    for i in range(len(segments) - 1):
-        type_ids += mask - tf.sequence_mask(ends[:, i], seq_length, tf.int32)
-    # Padding forgets the static batch size, also where a loaded function is called.
-    word_ids = tf.reshape(_pad(tokens, seq_length, ids.padding), tf.shape(mask))
+    if options.for_xla:
+        word_ids = _gathered(layout, seq_length, ids)
+    else:
+        # Padding forgets the static batch size, also where a loaded function is called.
+        word_ids = tf.reshape(_joined(layout, seq_length, ids), tf.shape(mask))
     packed = {
         INPUT_WORD_IDS: word_ids,
         INPUT_MASK: mask,
-        INPUT_TYPE_IDS: type_ids,
+        INPUT_TYPE_IDS: _type_ids(layout, mask),
     }
     for tensor in packed.values():
         tensor.set_shape([segments[0].shape[0], None])
     return packed
 
 
-def _join(
-    segments: Sequence[tf.RaggedTensor], starts: tf.Tensor, kept: tf.Tensor, ids: PackingIds
-) -> tf.Tensor:
-    """Joins truncated segments.
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """Where the tokens are, and where they go.
 
-    Args:
-      segments: N tensors `[B, (tokens)]`.
-      starts: int32 `[B, N]`, where a row's tokens start among a segment's values.
-      kept: int32 `[B, N]`, how many of them are kept.
-      ids: The ids of the special tokens.
-
-    Returns:
-      The tokens of all rows, int32 `[T]`, with special tokens and without padding.
+    Attributes:
+      values: The tokens of N segments, int32 `[tokens]` each.
+      starts: Where a row's tokens start among all segments' values, int32 `[B, N]`.
+      lengths: How many they are, int32 `[B, N]`.
+      heads: How many of them are kept from the start, int32 `[B, N]`.
+      tails: How many are kept from the end, or None for none.
+      ends: The positions of the [SEP]s in the packed row, int32 `[B, N]`.
     """
-    values = [segment.flat_values for segment in segments]
-    sizes = tf.stack([tf.size(v) for v in values])
-    starts += tf.cumsum(sizes, exclusive=True)
+
+    values: list[tf.Tensor]
+    starts: tf.Tensor
+    lengths: tf.Tensor
+    heads: tf.Tensor
+    tails: tf.Tensor | None
+    ends: tf.Tensor
+
+    @classmethod
+    def of(
+        cls,
+        segments: Sequence[tf.RaggedTensor],
+        seq_length: int | tf.Tensor,
+        truncation: truncations.Truncation,
+    ) -> _Layout:
+        """Truncates segments `[B, (tokens)]`."""
+        splits = tf.stack([tf.cast(s.row_splits, tf.int32) for s in segments], axis=1)
+        lengths = splits[1:] - splits[:-1]
+        budget = tf.convert_to_tensor(seq_length - len(segments) - 1, tf.int32)
+        heads, tails = truncation.ends(lengths, budget)
+        kept = heads if tails is None else heads + tails
+        values = [segment.flat_values for segment in segments]
+        sizes = tf.stack([tf.size(v) for v in values])
+        starts = splits[:-1] + tf.cumsum(sizes, exclusive=True)
+        return cls(values, starts, lengths, heads, tails, tf.cumsum(kept + 1, axis=1))
+
+    def row_lengths(self) -> tf.Tensor:
+        """Returns the lengths of packed rows, int32 `[B]`."""
+        return self.ends[:, -1] + 1
+
+
+def _type_ids(layout: _Layout, mask: tf.Tensor) -> tf.Tensor:
+    """Returns one for each segment that ended before the position, where there is a token."""
+    num_segments = len(layout.values)
+    if num_segments == 1:
+        return tf.zeros_like(mask)
+    type_ids = mask if num_segments == 2 else mask * (num_segments - 1)
+    for i in range(num_segments - 1):
+        type_ids -= tf.sequence_mask(layout.ends[:, i] + 1, tf.shape(mask)[1], tf.int32)
+    return type_ids
+
+
+def _joined(layout: _Layout, seq_length: int | tf.Tensor, ids: PackingIds) -> tf.Tensor:
+    """Returns the packed rows, int32 `[B, L]`, copying runs of tokens."""
     # All values as one list of parts: for each segment and row what is kept and what is dropped,
-    # then [CLS], then [SEP]. Picking parts copies whole runs of tokens.
-    bounds = tf.transpose(tf.stack([starts, starts + kept], axis=2), [1, 0, 2])
-    bounds = tf.concat([tf.reshape(bounds, [-1]), tf.reduce_sum(sizes) + tf.range(3)], axis=0)
+    # and what is kept of its end, then [CLS], then [SEP].
+    bounds = [layout.starts, layout.starts + layout.heads]
+    if layout.tails is not None:
+        bounds.append(layout.starts + layout.lengths - layout.tails)
+    parts_each, num_segments = len(bounds), len(layout.values)
+    splits = tf.reshape(tf.transpose(tf.stack(bounds, axis=2), [1, 0, 2]), [-1])
+    num_parts = tf.size(splits)
+    num_values = tf.add_n([tf.size(values) for values in layout.values])
     special = tf.constant([ids.start_of_sequence, ids.end_of_segment], tf.int32)
     parts = tf.RaggedTensor.from_row_splits(
-        tf.concat([*values, special], axis=0), bounds, validate=False
+        tf.concat([*layout.values, special], axis=0),
+        tf.concat([splits, num_values + tf.range(3)], axis=0),
+        validate=False,
     )
-    row = tf.range(tf.shape(kept)[0])
-    num_parts = tf.size(bounds) - 3
+    row = tf.range(tf.shape(layout.starts)[0])
     end = tf.fill(tf.shape(row), num_parts + 1)
     picked = [tf.fill(tf.shape(row), num_parts)]
-    for i in range(len(segments)):
-        picked += [2 * (i * tf.size(row) + row), end]
-    return tf.gather(parts, tf.reshape(tf.stack(picked, axis=1), [-1])).values
-
-
-def _pad(tokens: tf.RaggedTensor, seq_length: int | tf.Tensor, padding: int) -> tf.Tensor:
-    """Pads `[B, (tokens)]`, or cuts it off, to `[B, L]`."""
+    for i in range(num_segments):
+        head = parts_each * (i * tf.size(row) + row)
+        picked += [head, end] if layout.tails is None else [head, head + 2, end]
+    rows = tf.gather(parts, tf.reshape(tf.stack(picked, axis=1), [-1])).values
     return tf.raw_ops.RaggedTensorToTensor(
         shape=tf.stack([-1, seq_length]),
-        values=tokens.values,
-        default_value=tf.constant(padding, tf.int32),
-        row_partition_tensors=[tokens.row_splits],
+        values=rows,
+        default_value=tf.constant(ids.padding, tf.int32),
+        row_partition_tensors=[tf.concat([[0], tf.cumsum(layout.row_lengths())], axis=0)],
         row_partition_types=["ROW_SPLITS"],
     )
+
+
+def _gathered(layout: _Layout, seq_length: int | tf.Tensor, ids: PackingIds) -> tf.Tensor:
+    """Returns the packed rows, int32 `[B, L]`, by ops that XLA compiles."""
+    special = [ids.start_of_sequence, ids.end_of_segment, ids.padding]
+    table = tf.concat([special, *layout.values], axis=0)
+    position = tf.range(seq_length)[tf.newaxis, :]
+    index = tf.where(position <= layout.ends[:, -1:], 1, 2)
+    for i in range(len(layout.values)):
+        starts, lengths, heads, ends = (
+            tensor[:, i : i + 1]
+            for tensor in (layout.starts, layout.lengths, layout.heads, layout.ends)
+        )
+        kept = heads if layout.tails is None else heads + layout.tails[:, i : i + 1]
+        offset = position - (ends - kept)
+        token = len(special) + starts + offset
+        if layout.tails is not None:
+            token = tf.where(offset < heads, token, token + lengths - kept)
+        index = tf.where((offset >= 0) & (offset < kept), token, index)
+    return tf.gather(table, tf.where(position > 0, index, 0))

@@ -14,6 +14,7 @@ from exporter import (
     errors,
     findings,
     mlm_scores,
+    packing,
     plans,
     preprocessing,
     progress,
@@ -24,6 +25,7 @@ from exporter import (
     text_verification,
     tokenizers,
     training_evidence,
+    truncation,
     verification,
 )
 
@@ -179,6 +181,10 @@ class _Text:
     tokenizer: tokenizers.Tokenizer
     source: text_verification.TextSource
 
+    def truncation(self) -> truncation.Truncation:
+        """Returns how rows are truncated."""
+        return truncation.make(self.source.packing.truncation, self.source.packing.head_percent)
+
 
 def _text(plan: plans.Plan, built: _Built | None) -> _Text:
     files = plan.chosen.tokenizer
@@ -196,6 +202,7 @@ def _text(plan: plans.Plan, built: _Built | None) -> _Text:
         files.sp_model_file,
         plan.lower_case,
         plan.chosen.preprocessing.default_seq_length or default_length,
+        plan.chosen.preprocessing,
         dict(tokenizer.special_tokens) if files.special_tokens else None,
     )
     return _Text(tokenizer, source)
@@ -207,6 +214,10 @@ def _write_preprocessing(plan: plans.Plan, text: _Text, path: str) -> reports.Re
         text.tokenizer,
         default_seq_length=text.source.seq_length,
         tokenize_with_offsets=options.tokenize_with_offsets,
+        max_segments=options.max_segments,
+        options=packing.Options(
+            text.truncation(), options.pad_to_longest, for_xla=options.pack_for_xla
+        ),
     )
     with progress.step("writing the preprocessing"):
         saved_models.write(module, path)
@@ -237,7 +248,7 @@ def _write_text_embedding(
         vector=options.vector,
         num_layers=options.num_layers,
         normalize=options.normalize,
-        pad_to_longest=options.pad_to_longest,
+        options=packing.Options(text.truncation(), options.pad_to_longest),
     )
     with progress.step("writing the text embedding"):
         saved_models.write(module, path, restoration=built.restoration)

@@ -76,7 +76,11 @@ class Plan:
             num_embeddings = self._configured_vocab_size(self.source)
             longest = self.source.architecture.max_seq_length
         with_text = self.chosen.export_type in choices.WITH_TEXT
-        return cross_checks.mistakes(
+        found = []
+        if encoder is not None and self.chosen.export_type in choices.WITH_PREPROCESSING:
+            max_segments = self.chosen.preprocessing.max_segments
+            found = cross_checks.segment_mistakes(max_segments, encoder.type_vocab_size)
+        return found + cross_checks.mistakes(
             self.text,
             self.chosen.checks,
             num_embeddings=num_embeddings,

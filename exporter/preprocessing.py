@@ -6,6 +6,7 @@ It implements the "preprocessor" of the Common SavedModel APIs for text
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,6 @@ import tensorflow as tf
 
 from exporter import errors, packing, saved_models, tokenizers
 
-# For bert_pack_inputs, in the SavedModel. In Python code there is no limit.
-MAX_SEGMENTS = 2
 # [CLS], a token, [SEP].
 _MIN_SEQ_LENGTH = 3
 
@@ -63,9 +62,10 @@ class Preprocessing(_Callable, saved_models.Exportable):
       tokenize_with_offsets: If wanted: called on strings `[B]`, it returns a list of the ids and
         of where in the string the pieces start and end, in bytes, int64 of the same shape. It has
         `get_special_tokens_dict` as well.
-      bert_pack_inputs: Called as `bert_pack_inputs([segment, ...], seq_length=...)` on one or two
-        tensors as `tokenize` returns them, trimmed or not, with or without the dimension of words,
-        it returns what the root object returns.
+      bert_pack_inputs: Called as `bert_pack_inputs([segment, ...], seq_length=...)` on one to
+        `max_segments` tensors as `tokenize` returns them, trimmed or not, with or without the
+        dimension of words, it returns what the root object returns.
+      serve: The root object's call once more, under the name that Keras 3's TFSMLayer looks for.
       vocab_file: The WordPiece vocabulary as an asset.
     """
 
@@ -75,7 +75,8 @@ class Preprocessing(_Callable, saved_models.Exportable):
         *,
         default_seq_length: int = 128,
         tokenize_with_offsets: bool = False,
-        truncate: packing.Truncation = packing.equal_size,
+        max_segments: int = 2,
+        options: packing.Options | None = None,
     ) -> None:
         """Puts a tokenizer and packing together. Nothing is traced yet.
 
@@ -83,7 +84,9 @@ class Preprocessing(_Callable, saved_models.Exportable):
           tokenizer: The tokenizer.
           default_seq_length: The length of the packed sequences where the caller gives none.
           tokenize_with_offsets: Whether there is `.tokenize_with_offsets`.
-          truncate: Which tokens are dropped where there are too many.
+          max_segments: How many segments `bert_pack_inputs` takes in the SavedModel. In Python code
+            there is no limit.
+          options: How segments are packed. None for `packing.Options()`.
 
         Raises:
           UserError: `default_seq_length` leaves no room for a token.
@@ -97,7 +100,8 @@ class Preprocessing(_Callable, saved_models.Exportable):
                 example="128",
                 setting="preprocessing.default_seq_length",
             )
-        self._default_seq_length = default_seq_length
+        self._default_seq_length, self._max_segments = default_seq_length, max_segments
+        options = options or packing.Options()
         ids = packing.PackingIds.from_special_tokens(tokenizer.special_tokens)
         if tokenizer.vocab_file is not None:
             self.vocab_file = tokenizer.vocab_file
@@ -105,11 +109,9 @@ class Preprocessing(_Callable, saved_models.Exportable):
         # Functions of their own, so that what calls them does not trace them again.
         tokens = tf.function(tokenizer.tokenize, autograph=False)
 
-        @tf.function(autograph=False)
-        def pack_flat(
-            segments: list[tf.RaggedTensor], seq_length: int | tf.Tensor
-        ) -> dict[str, tf.Tensor]:
-            return packing.pack(segments, seq_length, ids, truncate)
+        pack_flat = pack_text = _packer(ids, options)
+        if options.for_xla:  # Which takes longer; and text cannot be compiled.
+            pack_text = _packer(ids, dataclasses.replace(options, for_xla=False))
 
         def pack(
             inputs: list[tf.RaggedTensor], seq_length: int | tf.Tensor = default_seq_length
@@ -122,11 +124,12 @@ class Preprocessing(_Callable, saved_models.Exportable):
             training: bool | tf.Tensor = False,
         ) -> dict[str, tf.Tensor]:
             del training
-            return pack([tokens(text)], seq_length)
+            return pack_text([packing.flatten(tokens(text))], seq_length)
 
         self.__call__ = tf.function(  # type: ignore[method-assign]
             preprocess, autograph=False
         )
+        self.serve = vars(self)["__call__"]
         self.tokenize = _Tokenization(tokenizer, tokens)
         if tokenize_with_offsets:
             self.tokenize_with_offsets = _Tokenization(
@@ -142,7 +145,7 @@ class Preprocessing(_Callable, saved_models.Exportable):
         self.tokenize.trace()
         if hasattr(self, "tokenize_with_offsets"):
             self.tokenize_with_offsets.trace()
-        for num_segments in range(1, MAX_SEGMENTS + 1):
+        for num_segments in range(1, self._max_segments + 1):
             for ragged_rank in (1, 2):
                 tokens = tf.RaggedTensorSpec([None] * (ragged_rank + 1), tf.int32)
                 for seq_length in seq_lengths:
@@ -160,6 +163,18 @@ class Preprocessing(_Callable, saved_models.Exportable):
             return self(sentences, training=tf.constant(False))
 
         return {"serving_default": serving_default}
+
+
+def _packer(
+    ids: packing.PackingIds, options: packing.Options
+) -> Callable[[list[tf.RaggedTensor], int | tf.Tensor], dict[str, tf.Tensor]]:
+    @tf.function(autograph=False)
+    def pack_flat(
+        segments: list[tf.RaggedTensor], seq_length: int | tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return packing.pack(segments, seq_length, ids, options)
+
+    return pack_flat
 
 
 class _Tokenization(_Part):

@@ -165,11 +165,56 @@ class PreprocessingSettings:
         the pre-training run's where that is given, and else 128.
       tokenize_with_offsets: Whether the export has `.tokenize_with_offsets`.
       disable_assert: Whether the export must hold no Assert op.
+      max_segments: How many segments `.bert_pack_inputs` takes.
+      truncation: Which tokens are dropped where there are too many: "equal_size",
+        "longest_first", "first_only", "waterfall" or "head_and_tail".
+      head_percent: How many percent of a truncated segment's tokens "head_and_tail" keeps from its
+        start.
+      pad_to_longest: Whether a batch is padded to its longest row and not to the sequence length.
+      pack_for_xla: Whether XLA can compile `.bert_pack_inputs`.
     """
 
     default_seq_length: int | None = None
     tokenize_with_offsets: bool = False
     disable_assert: bool = False
+    max_segments: int = 2
+    truncation: str = "equal_size"
+    head_percent: int = 25
+    pad_to_longest: bool = False
+    pack_for_xla: bool = False
+
+    def mistakes(self) -> list[errors.UserError]:
+        """Returns the numbers that cannot be right, and what excludes each other."""
+        mistakes = []
+        if self.max_segments < 1:
+            mistakes.append(
+                errors.UserError(
+                    "preprocessing.max_segments must be at least 1.",
+                    example="preprocessing.max_segments = 2",
+                    received=str(self.max_segments),
+                    setting="preprocessing.max_segments",
+                )
+            )
+        if not 0 < self.head_percent < 100:
+            mistakes.append(
+                errors.UserError(
+                    "preprocessing.head_percent must be from 1 to 99.",
+                    example="preprocessing.head_percent = 25",
+                    received=str(self.head_percent),
+                    setting="preprocessing.head_percent",
+                )
+            )
+        if self.pad_to_longest and self.pack_for_xla:
+            mistakes.append(
+                errors.UserError(
+                    "preprocessing.pack_for_xla needs padding to the sequence length: XLA compiles "
+                    "for one shape, whatever the lengths of the texts.",
+                    example="preprocessing.pad_to_longest = False",
+                    received="pad_to_longest = True with pack_for_xla = True",
+                    setting="preprocessing.pad_to_longest",
+                )
+            )
+        return mistakes
 
 
 @gin.configurable("text_embedding", module="exporter")

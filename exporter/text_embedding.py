@@ -30,6 +30,7 @@ class TextEmbedding(saved_models.Exportable):
       variables: The encoder's variables, in the source's order.
       trainable_variables: Those to be trained.
       regularization_losses: Functions without arguments, of a scalar loss each.
+      serve: The call once more, under the name that Keras 3's TFSMLayer looks for.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class TextEmbedding(saved_models.Exportable):
         vector: str = "pooled_output",
         num_layers: int = 4,
         normalize: bool = False,
-        pad_to_longest: bool = True,
+        options: packing.Options | None = None,
     ) -> None:
         """Puts preprocessing and encoder together. Nothing is traced yet.
 
@@ -53,7 +54,7 @@ class TextEmbedding(saved_models.Exportable):
             the tokens) or "mean_of_last_layers".
           num_layers: How many layers `mean_of_last_layers` takes.
           normalize: Whether vectors are scaled to length one.
-          pad_to_longest: Whether a batch is padded to its longest text and not to `seq_length`.
+          options: How texts are truncated and padded. None pads to the longest of the batch.
         """
         super().__init__()
         self._source = encoder_modules.Source(encoder)
@@ -62,14 +63,10 @@ class TextEmbedding(saved_models.Exportable):
         self.trainable_variables = encoder.network.trainable_variables
         self.regularization_losses = encoder_modules.regularization_losses(encoder)
         ids = packing.PackingIds.from_special_tokens(tokenizer.special_tokens)
+        packed = options or packing.Options(pad_to_longest=True)
 
         def outputs(text: tf.Tensor, training: bool) -> dict[str, Any]:
-            tokens = packing.flatten(tokenizer.tokenize(text))
-            length: int | tf.Tensor = seq_length
-            if pad_to_longest:
-                longest = tf.reduce_max(tf.concat([tokens.row_lengths(), [0]], axis=0))
-                length = tf.minimum(tf.cast(longest, tf.int32) + 2, seq_length)
-            inputs = packing.pack([tokens], length, ids)
+            inputs = packing.pack([tokenizer.tokenize(text)], seq_length, ids, packed)
             result = self._source.call(inputs, training)
             mask = tf.cast(inputs[packing.INPUT_MASK], tf.float32)[:, :, tf.newaxis]
             return dict(result, vector=_vector(result, mask, vector, num_layers, normalize))
@@ -79,6 +76,7 @@ class TextEmbedding(saved_models.Exportable):
 
         self._outputs = _Untracked(outputs)
         self.__call__ = tf.function(embed, autograph=False)
+        self.serve = self.__call__
 
     @contextlib.contextmanager
     def tracing(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 import tf_keras
 from official.nlp.modeling import layers as tfnlp_layers
 
-from exporter import comparison, encoders, reports, settings
+from exporter import comparison, encoders, packing_reference, reports, settings
 
 # Enough to tell casing, accents, splitting and truncation apart; not a proof of equality.
 _TEXTS = (
@@ -32,6 +33,7 @@ class TextSource:
       sp_model_file: The SentencePiece model, or None.
       lower_case: Whether text is lower-cased.
       seq_length: The default sequence length.
+      packing: How tokens are packed.
       special_tokens: The special tokens, where they are not spelled as TF-NLP looks them up.
     """
 
@@ -39,10 +41,11 @@ class TextSource:
     sp_model_file: str | None
     lower_case: bool
     seq_length: int
+    packing: settings.PreprocessingSettings
     special_tokens: dict[str, int] | None = None
 
-    def layers(self) -> tuple[tf_keras.layers.Layer, tf_keras.layers.Layer, dict[str, int]]:
-        """Returns TF-NLP's tokenizer, its packing layer, and the special tokens."""
+    def layers(self) -> tuple[tf_keras.layers.Layer, _Packing, dict[str, int]]:
+        """Returns TF-NLP's tokenizer, its packing with these choices, and the special tokens."""
         if self.vocab_file:
             tokenizer = tfnlp_layers.BertTokenizer(
                 vocab_file=self.vocab_file, lower_case=self.lower_case
@@ -54,8 +57,31 @@ class TextSource:
                 strip_diacritics=True,
             )
         special_tokens = self.special_tokens or tokenizer.get_special_tokens_dict()
-        pack = tfnlp_layers.BertPackInputs(self.seq_length, special_tokens_dict=special_tokens)
-        return tokenizer, pack, special_tokens
+        return tokenizer, _Packing(self, special_tokens), special_tokens
+
+
+@dataclasses.dataclass(frozen=True)
+class _Packing:
+    """TF-NLP's packing of what is truncated before as it was chosen."""
+
+    source: TextSource
+    special_tokens: dict[str, int]
+
+    def __call__(self, segments: list[tf.RaggedTensor]) -> dict[str, tf.Tensor]:
+        """Packs N segments `[B, (tokens)]` or `[B, (words), (tokens)]`."""
+        choices = self.source.packing
+        if segments[0].ragged_rank > 1:
+            segments = [segment.merge_dims(1, -1) for segment in segments]
+        budget = self.source.seq_length - len(segments) - 1
+        trimmed = packing_reference.trim(segments, budget, choices.truncation, choices.head_percent)
+        pack = tfnlp_layers.BertPackInputs(
+            self.source.seq_length, special_tokens_dict=self.special_tokens
+        )
+        packed = pack(trimmed)
+        if choices.pad_to_longest:
+            longest = int(tf.reduce_max(tf.reduce_sum(packed["input_mask"], axis=1)))
+            packed = {name: tensor[:, :longest] for name, tensor in packed.items()}
+        return packed
 
 
 def verify_preprocessing(path: str, source: TextSource) -> reports.Report:
@@ -72,20 +98,36 @@ def verify_preprocessing(path: str, source: TextSource) -> reports.Report:
     loaded = tf.saved_model.load(path)
     text = tf.constant(_TEXTS)
     tokens, got_tokens = tokenizer(text), loaded.tokenize(text)
-    pairs = [tokens, tokens[::-1]], [got_tokens, got_tokens[::-1]]
     got_special_tokens = {
         name: int(value) for name, value in loaded.tokenize.get_special_tokens_dict().items()
     }
     same_special_tokens = got_special_tokens == special_tokens
+    found = str(dict(sorted(got_special_tokens.items())))
     return reports.Report(
         "preprocessing",
         (
-            reports.Check("special tokens", same_special_tokens, str(got_special_tokens)),
+            reports.Check("special tokens", same_special_tokens, found),
             _same_tokens("tokens", tokens, got_tokens),
-            comparison.compare("packed inputs", pack(tokens), loaded(text)),
-            comparison.compare("packed pairs", pack(pairs[0]), loaded.bert_pack_inputs(pairs[1])),
+            comparison.compare("packed inputs", pack([tokens]), loaded(text)),
+            *_same_segments(source.packing, pack, tokens, loaded.bert_pack_inputs),
         ),
     )
+
+
+def _same_segments(
+    choices: settings.PreprocessingSettings,
+    pack: _Packing,
+    tokens: tf.RaggedTensor,
+    loaded_pack: Callable[[list[tf.RaggedTensor]], dict[str, tf.Tensor]],
+) -> Iterable[reports.Check]:
+    """Compares pairs, and as many segments as there may be at most."""
+    for number in sorted({min(2, choices.max_segments), choices.max_segments} - {1}):
+        segments = [tf.concat([tokens[i:], tokens[:i]], axis=0) for i in range(number)]
+        name = "packed pairs" if number == 2 else f"packed segments, {number} at a time"
+        yield comparison.compare(name, pack(segments), loaded_pack(segments))
+        if choices.pack_for_xla:
+            compiled = tf.function(loaded_pack, jit_compile=True, autograph=False)
+            yield comparison.compare(f"{name}, compiled by XLA", pack(segments), compiled(segments))
 
 
 def _same_tokens(name: str, expected: tf.RaggedTensor, got: tf.RaggedTensor) -> reports.Check:
@@ -112,7 +154,7 @@ def verify_text_embedding(
     """
     tokenizer, pack, _ = source.layers()
     loaded = tf.saved_model.load(path)
-    inputs = pack(tokenizer(tf.constant(_TEXTS)))
+    inputs = pack([tokenizer(tf.constant(_TEXTS))])
     outputs = encoder(inputs, training=False)
     expected = {"vectors": tf.constant(_vectors(outputs, inputs["input_mask"].numpy(), choices))}
     got = {"vectors": loaded(tf.constant(_TEXTS))}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Sequence
 
@@ -10,7 +9,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from official.nlp.modeling import layers
 
-from exporter import packing
+from exporter import packing, packing_reference, truncation
 
 _CLS, _SEP, _PAD = 101, 102, 7
 _IDS = packing.PackingIds(start_of_sequence=_CLS, end_of_segment=_SEP, padding=_PAD)
@@ -68,41 +67,6 @@ def test_words_are_no_bounds_for_truncation() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("lengths", "budget", "kept"),
-    [
-        ([3, 4, 2], 5, [2, 2, 1]),
-        ([9, 9], 5, [3, 2]),
-        ([9, 1], 5, [4, 1]),
-        ([1, 9], 5, [1, 4]),
-        ([2, 3], 5, [2, 3]),
-        ([0, 9, 0], 4, [0, 4, 0]),
-        ([5, 5], 0, [0, 0]),
-        ([5, 5], -2, [0, 0]),
-        ([5], 3, [3]),
-    ],
-)
-def test_equal_size_literally(lengths: list[int], budget: int, kept: list[int]) -> None:
-    result = packing.equal_size(tf.constant([lengths]), tf.constant(budget))
-    assert result.numpy().tolist() == [kept]
-
-
-def test_equal_size_on_all_small_cases() -> None:
-    lengths = list(itertools.product(range(6), repeat=3))
-    for budget in range(-1, 17):
-        result = packing.equal_size(tf.constant(lengths), tf.constant(budget))
-        assert result.numpy().tolist() == [_round_robin(row, budget) for row in lengths]
-
-
-def _round_robin(lengths: Sequence[int], budget: int) -> list[int]:
-    kept = [0] * len(lengths)
-    while sum(kept) < budget and kept != list(lengths):
-        for i, length in enumerate(lengths):
-            if kept[i] < length and sum(kept) < budget:
-                kept[i] += 1
-    return kept
-
-
 def test_equals_tfnlp_on_random_segments() -> None:
     rng = random.Random(0)
     for _ in range(80):
@@ -143,27 +107,116 @@ def test_tokens_trimmed_by_library_are_packed() -> None:
     ]
 
 
-def test_truncation_can_be_chosen() -> None:
-    def first_only(lengths: tf.Tensor, budget: tf.Tensor) -> tf.Tensor:
-        others = tf.reduce_sum(lengths[:, 1:], axis=1, keepdims=True)
-        return tf.concat([tf.minimum(lengths[:, :1], budget - others), lengths[:, 1:]], axis=1)
-
-    segments = [_segment([[11, 12, 13, 14]]), _segment([[21, 22, 23]])]
-
-    packed = packing.pack(segments, 7, _IDS, first_only)
-
-    assert _lists(packed)["input_word_ids"] == [[_CLS, 11, _SEP, 21, 22, 23, _SEP]]
+_PAIR = ([[11, 12, 13, 14, 15], [11]], [[21, 22, 23], [21, 22, 23, 24, 25, 26]])
 
 
+@pytest.mark.parametrize("for_xla", [False, True])
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("equal_size", [[11, 12, 13, _SEP, 21, 22, _SEP], [11, _SEP, 21, 22, 23, 24, _SEP]]),
+        ("longest_first", [[11, 12, _SEP, 21, 22, 23, _SEP], [11, _SEP, 21, 22, 23, 24, _SEP]]),
+        ("first_only", [[11, 12, _SEP, 21, 22, 23, _SEP], [_SEP, 21, 22, 23, 24, 25, _SEP]]),
+        ("waterfall", [[11, 12, 13, 14, 15, _SEP, _SEP], [11, _SEP, 21, 22, 23, 24, _SEP]]),
+        ("head_and_tail", [[11, 14, 15, _SEP, 21, 23, _SEP], [11, _SEP, 21, 22, 25, 26, _SEP]]),
+    ],
+)
+def test_truncation_can_be_chosen(name: str, rows: list[list[int]], for_xla: bool) -> None:
+    segments = [_segment(rows) for rows in _PAIR]
+    options = packing.Options(truncation.make(name, 40), for_xla=for_xla)
+
+    packed = packing.pack(segments, 8, _IDS, options)
+
+    assert _lists(packed)["input_word_ids"] == [[_CLS, *row] for row in rows]
+
+
+@pytest.mark.parametrize("name", truncation.NAMES)
+def test_equals_the_reference_on_random_segments(name: str) -> None:
+    rng = random.Random(1)
+    for _ in range(12):
+        batch_size, num_segments = rng.randrange(5), rng.randint(1, 4)
+        seq_length, longest = rng.randint(0, 20), rng.choice([0, 2, 8, 16])
+        segments = [_random_tokens(rng, batch_size, longest) for _ in range(num_segments)]
+        percent = rng.randint(1, 99)
+
+        trimmed = packing_reference.trim(segments, seq_length - num_segments - 1, name, percent)
+        expected = layers.BertPackInputs.bert_pack_inputs(trimmed, seq_length, _CLS, _SEP, _PAD)
+
+        for for_xla in (False, True):
+            options = packing.Options(truncation.make(name, percent), for_xla=for_xla)
+            packed = packing.pack(segments, seq_length, _IDS, options)
+            for key, tensor in expected.items():
+                np.testing.assert_array_equal(packed[key], tensor)
+
+
+@pytest.mark.parametrize("name", ["equal_size", "head_and_tail"])
+def test_xla_compiles_it(name: str) -> None:
+    rng = random.Random(2)
+    options = packing.Options(truncation.make(name, 25), for_xla=True)
+
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(segments: list[tf.RaggedTensor], seq_length: int) -> dict[str, tf.Tensor]:
+        return packing.pack(segments, seq_length, _IDS, options)
+
+    for num_segments in (1, 2, 3):
+        segments = [_random_words(rng, 4, 16) for _ in range(num_segments)]
+        expected = packing.pack(segments, 12, _IDS, packing.Options(options.truncation))
+        for seq_length in (12, tf.constant(12)):
+            assert _lists(compiled(segments, seq_length)) == _lists(expected)
+
+
+def test_xla_compiles_dense_tokens() -> None:
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(tokens: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+        dense = tf.RaggedTensor.from_tensor(tokens)
+        rows = tf.RaggedTensor.from_row_lengths(tokens[0], lengths, validate=False)
+        return packing.pack([rows, dense], 8, _IDS, packing.Options(for_xla=True))
+
+    packed = compiled(tf.constant([[11, 12, 13], [21, 22, 23]]), tf.constant([1, 2]))
+
+    assert _lists(packed)["input_word_ids"] == [
+        [_CLS, 11, _SEP, 11, 12, 13, _SEP, _PAD],
+        [_CLS, 12, 13, _SEP, 21, 22, 23, _SEP],
+    ]
+
+
+def test_xla_compiles_no_ragged_ops() -> None:
+    """Else there would be no need for two ways."""
+
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(segment: tf.RaggedTensor) -> dict[str, tf.Tensor]:
+        return packing.pack([segment], 8, _IDS)
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="RaggedGather"):
+        compiled(_segment([[11]]))
+
+
+@pytest.mark.parametrize("for_xla", [False, True])
+def test_padding_to_the_longest(for_xla: bool) -> None:
+    options = packing.Options(pad_to_longest=True, for_xla=for_xla)
+    segments = [_segment([[11, 12], []]), _segment([[21], [22]])]
+
+    assert _lists(packing.pack(segments, 9, _IDS, options)) == {
+        "input_word_ids": [[_CLS, 11, 12, _SEP, 21, _SEP], [_CLS, _SEP, 22, _SEP, _PAD, _PAD]],
+        "input_mask": [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]],
+        "input_type_ids": [[0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0]],
+    }
+    assert packing.pack(segments, 5, _IDS, options)["input_mask"].shape == [2, 5]
+    assert packing.pack([_segment([])], 5, _IDS, options)["input_mask"].shape == [0, 2]
+
+
+@pytest.mark.parametrize("for_xla", [False, True])
 @pytest.mark.parametrize("batch_size", [7, None])
-def test_static_shapes(batch_size: int | None) -> None:
+def test_static_shapes(batch_size: int | None, for_xla: bool) -> None:
+    options = packing.Options(for_xla=for_xla)
+
     @tf.function(autograph=False)
     def static(first: tf.RaggedTensor, second: tf.RaggedTensor) -> dict[str, tf.Tensor]:
-        return packing.pack([first, second], 16, _IDS)
+        return packing.pack([first, second], 16, _IDS, options)
 
     @tf.function(autograph=False)
     def dynamic(first: tf.RaggedTensor, seq_length: tf.Tensor) -> dict[str, tf.Tensor]:
-        return packing.pack([first], seq_length, _IDS)
+        return packing.pack([first], seq_length, _IDS, options)
 
     words = tf.RaggedTensorSpec([batch_size, None, None], tf.int32)
     graph = static.get_concrete_function(words, words)
