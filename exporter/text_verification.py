@@ -11,7 +11,14 @@ import tensorflow as tf
 import tf_keras
 from official.nlp.modeling import layers as tfnlp_layers
 
-from exporter import comparison, encoders, packing_reference, reports, settings
+from exporter import (
+    comparison,
+    encoders,
+    packing_reference,
+    reports,
+    serving_ops,
+    settings,
+)
 
 # Enough to tell casing, accents, splitting and truncation apart; not a proof of equality.
 _TEXTS = (
@@ -110,6 +117,7 @@ def verify_preprocessing(path: str, source: TextSource) -> reports.Report:
             _same_tokens("tokens", tokens, got_tokens),
             comparison.compare("packed inputs", pack([tokens]), loaded(text)),
             *_same_segments(source.packing, pack, tokens, loaded.bert_pack_inputs),
+            serving_ops.check(path),
         ),
     )
 
@@ -158,7 +166,8 @@ def verify_text_embedding(
     outputs = encoder(inputs, training=False)
     expected = {"vectors": tf.constant(_vectors(outputs, inputs["input_mask"].numpy(), choices))}
     got = {"vectors": loaded(tf.constant(_TEXTS))}
-    return reports.Report("text embedding", (comparison.compare("vectors", expected, got),))
+    same = comparison.compare("vectors", expected, got)
+    return reports.Report("text embedding", (same, serving_ops.check(path)))
 
 
 def _vectors(
