@@ -22,6 +22,8 @@ _IGNORED = (
     (r"(global_step|.*beta[12]_power)$", "step counter"),
     (r"cls/seq_relationship/", "classification head, not exported"),
     (r"cls/predictions/", _HEAD),
+    # TF-NLP's project token_dropping: its encoders are plain BERTs but in training.
+    (r".*/_token_importance_embed/", "importance of tokens, for training only"),
     (r".*/\.ATTRIBUTES/OBJECT_CONFIG_JSON$", "Keras configuration"),
     (r"(model/|pretrainer/)?masked_lm/", _HEAD),
     (r"(model/|pretrainer/)?classification_heads/", "classification head, not exported"),

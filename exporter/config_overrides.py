@@ -1,7 +1,8 @@
 """What is set on top of an encoder's configuration that comes from a file.
 
-The order, later ones winning: a pre-training run's params.yaml, or the file that is named in its
-place; then gin (`BertEncoderConfig.dropout_rate = 0.0`).
+The order, later ones winning: a pre-training run's params.yaml, or the file that a flag or gin
+names in its place; then single fields in gin (`BertEncoderConfig.dropout_rate = 0.0`): those of gin
+files in their order, and of --gin_params.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import gin
 from official.nlp.configs import encoders as tfnlp_encoders
+
+from exporter import config_values, errors
 
 _logger = logging.getLogger(__name__)
 
@@ -50,14 +53,24 @@ def apply_gin(config: tfnlp_encoders.EncoderConfig) -> None:
 
     Args:
       config: Is changed.
+
+    Raises:
+      UserError: A value is of another type than the field.
     """
     encoder = config.get()
     bound = bound_fields(encoder)
-    if bound:
-        selector = _selector(encoder)
-        made = gin.get_configurable(selector)()
-        for name in bound:
-            setattr(encoder, name, getattr(made, name))
+    if not bound:
+        return
+    selector = _selector(encoder)
+    values, defaults = gin.get_bindings(selector), type(encoder)()
+    found = (
+        config_values.override_mistake(name, values[name], defaults, setting)
+        for name, setting in bound.items()
+    )
+    errors.raise_all([mistake for mistake in found if mistake is not None])
+    made = gin.get_configurable(selector)()  # So that gin knows that its values had an effect.
+    for name in bound:
+        setattr(encoder, name, getattr(made, name))
 
 
 def bound_fields(encoder: Any) -> dict[str, str]:

@@ -156,12 +156,13 @@ def _describe(entry: Any) -> Configurable:
     signature = inspect.signature(inspect.unwrap(function))
     kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
     own = entry.selector.startswith(("exporter.", f"{_ENCODER_CONFIGS_MODULE}."))
+    init_only = _init_only(entry.wrapped)
     names = [
         name
         for name, kind in kinds.items()
         if kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
         and not (name == "self" and inspect.isclass(entry.wrapped))
-        and name not in (entry.denylist or ())
+        and name not in (*(entry.denylist or ()), *init_only)
         and (not entry.allowlist or name in entry.allowlist)
     ]
     defaults = {name: signature.parameters[name].default for name in names}
@@ -176,6 +177,14 @@ def _describe(entry: Any) -> Configurable:
         defaults=defaults,
         types=typing.get_type_hints(entry.wrapped) if own else {},
     )
+
+
+def _init_only(target: Any) -> set[str]:
+    """Names of what a dataclass takes and does not keep, as TF-NLP's `default_params`."""
+    if not dataclasses.is_dataclass(target):
+        return set()
+    kept = {field.name for field in dataclasses.fields(target)}
+    return {*target.__dataclass_fields__} - kept
 
 
 @functools.cache

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import numbers
-import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 import gin
 from official.nlp.configs import encoders as tfnlp_encoders
 
-from exporter import builders, config_overrides, errors, files, settings
+from exporter import builders, config_overrides, config_values, errors, files, settings
 
 _DEFAULTS = tfnlp_encoders.EncoderConfig()
 ENCODER_TYPES = tuple(
@@ -21,6 +18,7 @@ ENCODER_TYPES = tuple(
     if dataclasses.is_dataclass(getattr(_DEFAULTS, field.name))
 )
 
+_YAML_SETTING = "encoder.encoder_config_file"
 # The keys of bert_config.json and what BertEncoderConfig calls them.
 _BERT_JSON_KEYS = {
     "vocab_size": "vocab_size",
@@ -41,10 +39,6 @@ _BERT_JSON_REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_at
 _BERT_TYPE_VOCAB_SIZE = 16
 # The default of `task.model.mlm_activation`.
 _TRAINERS_ACTIVATION = "gelu"
-# A YAML file of ten lines can hold a list of a billion.
-_short = reprlib.Repr()
-_short.maxlevel = 2
-_short.maxstring = _short.maxother = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,15 +86,22 @@ def register_configurables() -> None:
 _registered: set[str] = set()
 
 
-def read_architecture(encoder: settings.EncoderSettings, mlm: settings.MlmSettings) -> Architecture:
+def read_architecture(
+    encoder: settings.EncoderSettings, mlm: settings.MlmSettings, *, setting: str = _YAML_SETTING
+) -> Architecture:
     """Resolves the settings.
+
+    Args:
+      encoder: Where the encoder's architecture comes from.
+      mlm: What is said of the head.
+      setting: The gin name of what named the YAML file, for errors.
 
     Raises:
       UserError: No or more than one source is set, or the source cannot be read or is wrong.
     """
     errors.raise_all(encoder.mistakes())
     if encoder.encoder_config_file:
-        architecture = _from_yaml(encoder)
+        architecture = _from_yaml(encoder, setting)
     elif encoder.bert_config_file:
         architecture = _from_bert_json(encoder)
     elif encoder.bypassed:
@@ -112,8 +113,8 @@ def read_architecture(encoder: settings.EncoderSettings, mlm: settings.MlmSettin
     return architecture
 
 
-def _from_yaml(encoder: settings.EncoderSettings) -> Architecture:
-    path, setting = encoder.encoder_config_file or "", "encoder.encoder_config_file"
+def _from_yaml(encoder: settings.EncoderSettings, setting: str) -> Architecture:
+    path = encoder.encoder_config_file or ""
     content = files.read_yaml(path, setting=setting)
     if "task" not in content:
         config = _of_file(encoder, content, path, setting)
@@ -194,6 +195,8 @@ def _from_gin(encoder: settings.EncoderSettings) -> Architecture:
             received=repr(encoder.config),
             setting="encoder.config",
         )
+    if config.type == "any":
+        builders.require(encoder.config, setting="encoder.config")
     setattr(config, config.type, encoder.config)
     return Architecture(config, _own_activation(config), "gin")
 
@@ -215,9 +218,8 @@ def encoder_config(
     encoder_type = _checked_type(content.get("type", "bert"), setting=setting, source=source)
     config = tfnlp_encoders.EncoderConfig(type=encoder_type)
     if encoder_type == "any":
-        config.any = builders.configuration(own, source, setting=setting)
-    mistakes = _mistakes(content, config, source, setting)
-    errors.raise_all(mistakes)
+        config.any = builders.configuration(own, content.get("any"), source, setting=setting)
+    errors.raise_all(config_values.mistakes(content, config, source, setting))
     try:
         config.override(dict(content), is_strict=True)
     except (TypeError, RecursionError) as error:
@@ -238,64 +240,6 @@ def _checked_type(encoder_type: Any, *, setting: str, source: str | None = None)
         received=f"type {encoder_type!r}" + (f" in {source}" if source else ""),
         setting=setting,
     )
-
-
-def _mistakes(
-    content: Mapping[str, Any], defaults: Any, source: str, setting: str, path: str = ""
-) -> list[errors.UserError]:
-    """Lists the names that `defaults` has not, and the values of another type than there."""
-    mistakes = []
-    known = defaults.as_dict()
-    for name, value in content.items():
-        full_name = f"{path}{name}"
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            mistakes.append(
-                errors.UserError(
-                    f"Every name in the encoder's configuration must be known; {full_name} is not.",
-                    example=f"did you mean {near[0]}?" if near else ", ".join(known),
-                    received=f"{full_name}: {_short.repr(value)} in {source}",
-                    setting=setting,
-                )
-            )
-        elif isinstance(known[name], dict):
-            if isinstance(value, Mapping):
-                nested = getattr(defaults, name)
-                mistakes += _mistakes(value, nested, source, setting, f"{full_name}.")
-            else:
-                mistakes.append(_type_mistake(full_name, value, {}, source, setting))
-        elif not _fits(name, value, known[name]):
-            mistakes.append(_type_mistake(full_name, value, known[name], source, setting))
-    return mistakes
-
-
-def _type_mistake(
-    name: str, value: Any, default: Any, source: str, setting: str
-) -> errors.UserError:
-    kind = "mapping" if isinstance(default, dict) else type(default).__name__
-    return errors.UserError(
-        f"{name} in the encoder's configuration must be of type {kind}.",
-        example=f"{name.rpartition('.')[2]}: {default!r}",
-        received=f"{_short.repr(value)} in {source}",
-        setting=setting,
-    )
-
-
-def _fits(name: str, value: Any, default: Any) -> bool:
-    """Whether a value may stand where `default` stood; None as a default says nothing."""
-    if default is None or value is None:
-        return True
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    if isinstance(default, int):
-        return isinstance(value, int) or (
-            name == "pool_stride" and isinstance(value, list | tuple)  # FunnelEncoderConfig's.
-        )
-    if isinstance(default, float):
-        return isinstance(value, numbers.Real)
-    if isinstance(default, list | tuple):
-        return isinstance(value, list | tuple)
-    return isinstance(value, type(default))
 
 
 def _own_activation(config: tfnlp_encoders.EncoderConfig) -> str | None:

@@ -14,7 +14,14 @@ from official.nlp.configs import encoders as tfnlp_encoders
 from official.nlp.modeling import layers as tfnlp_layers
 from tensorflow.python.ops import resource_variable_ops
 
-from exporter import encoder_calls, encoder_configs, errors, used_bindings, used_fields
+from exporter import (
+    builders,
+    encoder_calls,
+    encoder_configs,
+    errors,
+    used_bindings,
+    used_fields,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +127,8 @@ def _build(
     architecture: encoder_configs.Architecture, with_mlm: bool
 ) -> tuple[tf_keras.layers.Layer, tfnlp_layers.MaskedLM | None]:
     network = tfnlp_encoders.build_encoder(architecture.config)
+    if architecture.type == "any":
+        builders.check_built(network)
     for module in network.submodules:
         # Routers of sparse mixers count what they route, in variables that each call changes.
         if hasattr(module, "_export_metrics"):
@@ -132,10 +141,14 @@ def _outputs(
     network: tf_keras.layers.Layer, architecture: encoder_configs.Architecture
 ) -> dict[str, Any]:
     """Returns symbolic outputs. A network that is no functional model creates its variables."""
+    inputs = {name: tf_keras.Input([None], dtype=tf.int32) for name in encoder_calls.INPUT_NAMES}
+    if architecture.type == "any":
+        outputs = network(inputs)
+        builders.check_outputs(outputs)
+        return outputs
     if hasattr(network, "inputs"):
         functional = isinstance(network.inputs, list)
         return network.output if functional else network(network.inputs)
-    inputs = {name: tf_keras.Input([None], dtype=tf.int32) for name in encoder_calls.INPUT_NAMES}
     return encoder_calls.call(network, architecture, inputs, training=None)
 
 

@@ -126,7 +126,12 @@ def _source(chosen: choices.Choices) -> Source:
 
 def _architecture(chosen: choices.Choices, checkpoint: str) -> encoder_configs.Architecture:
     """Reads the configuration and compares it with that of the run that the checkpoint is of."""
-    architecture = encoder_configs.read_architecture(chosen.encoder, chosen.mlm)
+    from_run = chosen.run is not None and (
+        chosen.encoder.encoder_config_file == chosen.run.params_file
+    )
+    architecture = encoder_configs.read_architecture(
+        chosen.encoder, chosen.mlm, **({"setting": _RUN_SETTING} if from_run else {})
+    )
     allowed = chosen.pretraining.allow_overrides
     mistakes = []
     if chosen.run is not None:
