@@ -86,6 +86,8 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
         add(_write_encoder(plan, built, path("encoder")))
     scored = built is not None and built.is_restored and built.encoder.masked_lm is not None
     text = _text(plan, built) if scored or kind in choices.WITH_TEXT else None
+    if text is not None:
+        outcome.found += tokenizers.find(text.tokenizer)
     if built is not None and text is not None and scored:
         outcome.found.append(_mlm_score(plan, built, text))
     if text is not None and kind in choices.WITH_PREPROCESSING:

@@ -108,6 +108,7 @@ class Preprocessing(_Callable, saved_models.Exportable):
 
         # Functions of their own, so that what calls them does not trace them again.
         tokens = tf.function(tokenizer.tokenize, autograph=False)
+        flat_tokens = tf.function(tokenizer.tokenize_flat, autograph=False)
 
         pack_flat = pack_text = _packer(ids, options)
         if options.for_xla:  # Which takes longer; and text cannot be compiled.
@@ -124,7 +125,7 @@ class Preprocessing(_Callable, saved_models.Exportable):
             training: bool | tf.Tensor = False,
         ) -> dict[str, tf.Tensor]:
             del training
-            return pack_text([packing.flatten(tokens(text))], seq_length)
+            return pack_text([flat_tokens(text)], seq_length)
 
         self.__call__ = tf.function(  # type: ignore[method-assign]
             preprocess, autograph=False

@@ -66,7 +66,7 @@ class TextEmbedding(saved_models.Exportable):
         packed = options or packing.Options(pad_to_longest=True)
 
         def outputs(text: tf.Tensor, training: bool) -> dict[str, Any]:
-            inputs = packing.pack([tokenizer.tokenize(text)], seq_length, ids, packed)
+            inputs = packing.pack([tokenizer.tokenize_flat(text)], seq_length, ids, packed)
             result = self._source.call(inputs, training)
             mask = tf.cast(inputs[packing.INPUT_MASK], tf.float32)[:, :, tf.newaxis]
             return dict(result, vector=_vector(result, mask, vector, num_layers, normalize))

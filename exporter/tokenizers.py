@@ -10,21 +10,20 @@ from typing import Protocol
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from exporter import errors, offsets, vocabularies, wordpieces
+from exporter import (
+    errors,
+    findings,
+    normalizers,
+    offsets,
+    packing,
+    vocabularies,
+    wordpieces,
+)
 
 _SENTENCEPIECE_SPELLINGS = {
     **vocabularies.WORDPIECE_SPELLINGS,
     vocabularies.PADDING_ID: "<pad>",
 }
-# What words are split around, each character a word of its own: ASCII's symbols, Unicode's
-# punctuation, and the Chinese characters.
-_SINGLE_CHARACTER_WORD = (
-    r"[!-/:-@\[-`{-~\p{P}\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
-    r"\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]"
-)
-_ACCENT = r"\p{Mn}"
-_CONTROL = r"[\p{Cc}\p{Cf}]"
-
 _logger = logging.getLogger(__name__)
 
 Offsets = tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]
@@ -49,6 +48,9 @@ class Tokenizer(Protocol):
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Returns ids, int32 `[B, (words), (pieces)]` or `[B, (pieces)]`, of string `[B]`."""
+
+    def tokenize_flat(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Returns the same ids without the level of words, int32 `[B, (pieces)]`."""
 
     def tokenize_with_offsets(self, text: tf.Tensor) -> Offsets:
         """Returns ids as `tokenize` does, and where in the text the pieces start and end.
@@ -80,6 +82,19 @@ def make(
         return WordpieceTokenizer(vocab_file, lower_case, special_tokens=special_tokens)
     assert sp_model_file
     return SentencepieceTokenizer(sp_model_file, lower_case, special_tokens=special_tokens)
+
+
+def find(tokenizer: Tokenizer) -> list[findings.Finding]:
+    """Lists what is to be said of a tokenizer."""
+    if tokenizer.why_slow is None:
+        return []
+    return [
+        findings.Finding(
+            "tokenizer",
+            f"the same ids by slower lookups, word by word: of this vocabulary there is no trie "
+            f"({tokenizer.why_slow})",
+        )
+    ]
 
 
 def infer_do_lower_case(
@@ -167,20 +182,36 @@ class WordpieceTokenizer(tf.Module):
             vocabularies.special_ids(ids, spellings, path=vocab_file, vocab_size=len(ids))
         )
         self.vocab_file = tf.saved_model.Asset(vocab_file)
-        self._lower_case = lower_case
-        self._wordpieces = wordpieces.make(vocabulary, unknown_token)
-        self.why_slow = self._wordpieces.why_general
+        self._normalize = normalizers.WordpieceNormalizer(
+            lower_case=lower_case, strip_accents=lower_case
+        )
+        self.why_slow = None
+        self._way: wordpieces.QuickWay | wordpieces.GeneralWay
+        try:
+            self._way = wordpieces.QuickWay(vocabulary, unknown_token, self._normalize)
+        except ValueError as error:
+            self.why_slow = str(error)
+            self._way = wordpieces.GeneralWay(vocabulary, unknown_token)
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Tokenizes texts, string `[B]`, to ids, int32 `[B, (words), (pieces)]`."""
+        text = tf.convert_to_tensor(text, tf.string)
+        if isinstance(self._way, wordpieces.QuickWay):
+            return _with_static_batch(self._way.tokenize_by_words(text), text)
         words = self._words(text)
-        ids, _ = self._wordpieces.tokenize(words.values)
-        return words.with_values(ids)
+        return words.with_values(self._way.tokenize_words(words.values)[0])
+
+    def tokenize_flat(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Tokenizes texts, string `[B]`, to ids, int32 `[B, (pieces)]`."""
+        if not isinstance(self._way, wordpieces.QuickWay):
+            return packing.flatten(self.tokenize(text))
+        text = tf.convert_to_tensor(text, tf.string)
+        return _with_static_batch(self._way.tokenize(text), text)
 
     def tokenize_with_offsets(self, text: tf.Tensor) -> Offsets:
         """Tokenizes texts and says where the tokens are, as `Tokenizer` describes it."""
         words = self._words(text)
-        ids, starts_in_word = self._wordpieces.tokenize(words.values)
+        ids, starts_in_word = self._way.tokenize_words(words.values)
         # Without spaces, words follow each other as the pieces in them do.
         word_lengths = tf.cast(tf.strings.length(words.values), tf.int64)
         word_starts = tf.cumsum(word_lengths, exclusive=True)
@@ -192,15 +223,9 @@ class WordpieceTokenizer(tf.Module):
 
     def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
         text = tf.convert_to_tensor(text, tf.string)
-        spaced = tf.strings.regex_replace(self._normalize(text), _SINGLE_CHARACTER_WORD, r" \0 ")
         # No white space but the space is left to split at.
-        return _with_static_batch(tf.strings.split(spaced), text)
-
-    def _normalize(self, text: tf.Tensor) -> tf.Tensor:
-        if self._lower_case:
-            text = tf_text.normalize_utf8(tf_text.case_fold_utf8(text), "NFD")
-            text = tf.strings.regex_replace(text, _ACCENT, "")
-        return tf.strings.regex_replace(text, _CONTROL, " ")
+        words = tf.strings.split(wordpieces.spaced(self._normalize(text)))
+        return _with_static_batch(words, text)
 
 
 class SentencepieceTokenizer(tf.Module):
@@ -236,8 +261,9 @@ class SentencepieceTokenizer(tf.Module):
         """
         super().__init__()
         spellings = vocabularies.spellings(_SENTENCEPIECE_SPELLINGS, special_tokens)
-        self._lower_case = lower_case
-        self._strip_diacritics = strip_diacritics
+        self._normalize = normalizers.SentencepieceNormalizer(
+            lower_case=lower_case, strip_accents=strip_diacritics
+        )
         self._tokenizer = _load_sentencepiece(sp_model_file)
         self.special_tokens = types.MappingProxyType(
             vocabularies.special_ids(
@@ -253,6 +279,8 @@ class SentencepieceTokenizer(tf.Module):
         text = tf.convert_to_tensor(text, tf.string)
         return _with_static_batch(self._tokenizer.tokenize(self._normalize(text)), text)
 
+    tokenize_flat = tokenize
+
     def tokenize_with_offsets(self, text: tf.Tensor) -> Offsets:
         """Tokenizes texts and says where the tokens are, as `Tokenizer` describes it."""
         text = tf.convert_to_tensor(text, tf.string)
@@ -263,11 +291,6 @@ class SentencepieceTokenizer(tf.Module):
         base = tf.gather(tf.cumsum(lengths, exclusive=True), ids.value_rowids())
         spans = offsets.in_source(text, self._normalize, base + starts.values, base + limits.values)
         return ids, ids.with_values(spans[0]), ids.with_values(spans[1])
-
-    def _normalize(self, text: tf.Tensor) -> tf.Tensor:
-        if self._strip_diacritics:
-            text = tf.strings.regex_replace(tf_text.normalize_utf8(text, "NFD"), _ACCENT, "")
-        return tf_text.case_fold_utf8(text) if self._lower_case else text
 
     def _ids(self, pieces: list[str]) -> dict[str, int]:
         """Returns the ids of those pieces that there are."""

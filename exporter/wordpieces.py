@@ -1,44 +1,169 @@
-"""From words to WordPieces in the graph: longest piece first, the quick way or the general one.
+"""From text to WordPieces in the graph: longest piece first, the quick way or the general one.
 
-Both give the same ids. The quick one walks a trie; it needs a vocabulary that has the unknown
-token and that TensorFlow Text can build the trie of. The general one asks a lookup table for every
-candidate piece.
+Both give the ids of `tensorflow_text.BertTokenizer`. The general way cuts text into words and asks
+a lookup table for every candidate piece of a word. The quick one walks a trie through the whole
+text, and cuts it into words as it goes. It takes some characters for white space or punctuation
+that are letters to `BertTokenizer`. So texts with one of these are rewritten before that, into ones
+that mean the same both ways.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import pathlib
-import shutil
-import tempfile
-import weakref
-import zlib
-from typing import Protocol
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
-import tensorflow_text as text
+import tensorflow_text as tf_text
 
-from exporter import vocabularies
+from exporter import inflated_files, normalizers, vocabularies
 
 SUFFIX_INDICATOR = "##"
 # Longer words become the unknown token.
 MAX_BYTES_PER_WORD = 100
 
+# What words are split around, each character a word of its own: ASCII's symbols, Unicode's
+# punctuation, and the Chinese characters.
+SINGLE_CHARACTER_WORD = (
+    r"[!-/:-@\[-`{-~\p{P}\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
+    r"\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]"
+)
+# Letters to `BertTokenizer`, but white space or, by a later version of Unicode, punctuation to the
+# quick way.
+LETTERS_TAKEN_FOR_OTHERS = (
+    "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
+    "\u202f\u205f\u3000\u1b4e\u1b4f\u1b7f\U00010d6e\U000113d4\U000113d5\U000113d7\U000113d8\U00011be1"
+    "\U00016d6d\U00016d6e\U00016d6f\U0001e5ff"
+)
+# Not valid in UTF-8, but to regular expressions.
+_SURROGATES = r"\x{D800}-\x{DFFF}"
+# Never in a word.
+_SPACE_OR_CONTROL = r"[\s\p{Cc}\p{Cf}]"
+_PRIVATE_USE = range(0xE000, 0xF900)
 _TRIE_FILE = "wordpiece_trie.zlib"
-_logger = logging.getLogger(__name__)
 
 
-class Wordpieces(Protocol):
-    """Splits words into pieces.
+class QuickWay(tf.Module):
+    """The quick way, linear in the length of the text."""
 
-    Attributes:
-      why_general: Why this is not the quick way, or None if it is.
-    """
+    def __init__(
+        self,
+        vocabulary: vocabularies.Vocabulary,
+        unknown_token: str,
+        normalize: normalizers.WordpieceNormalizer,
+    ) -> None:
+        """Builds the trie.
 
-    why_general: str | None
+        Args:
+          vocabulary: The vocabulary.
+          normalize: What is done to texts first.
+          unknown_token: What a word becomes that cannot be split. If the vocabulary lacks it, its
+            id is -1.
 
-    def tokenize(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        Raises:
+          ValueError: There is no such way for this vocabulary.
+        """
+        super().__init__()
+        self._normalize = normalize
+        self._plain = f"[^{''.join(_letters_left(normalize))}{_SURROGATES}]*"
+        pieces = list(vocabulary.pieces)
+        self._letter = _letter_in_none(pieces)
+        inert = _without_impossible(pieces)
+        self._lacking = None
+        if unknown_token in pieces:
+            unknown = inert[pieces.index(unknown_token)]
+        else:
+            self._lacking, unknown = len(pieces), unknown_token
+            inert.append(unknown)
+        try:
+            trie = tf_text.build_fast_wordpiece_model(
+                inert,
+                MAX_BYTES_PER_WORD,
+                SUFFIX_INDICATOR,
+                unknown,
+                False,  # no_pretokenization
+                False,  # support_detokenization
+            )
+        except RuntimeError as error:
+            raise ValueError(str(error)) from None
+        self._trie = inflated_files.InflatedFile(_TRIE_FILE, trie)
+        self._is_suffix = np.packbits(
+            [piece.startswith(SUFFIX_INDICATOR) for piece in inert], bitorder="little"
+        )
+
+    def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Splits texts, string `[B]`, into pieces, int32 `[B, (pieces)]`."""
+        ids = self._pieces(text)
+        return ids.with_values(self._known(ids.values))
+
+    def tokenize_by_words(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Splits texts, string `[B]`, into int32 `[B, (words), (pieces)]`."""
+        ids = self._pieces(text)
+        # In a piece that starts a word, no other sign can follow a number sign: what is spelled
+        # like a suffix is one.
+        bits = tf.gather(tf.constant(self._is_suffix), ids.values // 8)
+        is_suffix = tf.bitwise.right_shift(bits, tf.cast(ids.values % 8, tf.uint8)) % 2 > 0
+        word_starts = tf.where(~is_suffix)[:, 0]
+        num_pieces = tf.size(ids.values, out_type=tf.int64)
+        words = tf.RaggedTensor.from_row_splits(
+            self._known(ids.values), tf.concat([word_starts, [num_pieces]], axis=0), validate=False
+        )
+        starts_word = tf.concat([[False], ~is_suffix], axis=0)
+        num_words = tf.cumsum(tf.cast(starts_word, tf.int64))
+        return tf.RaggedTensor.from_row_splits(
+            words, tf.gather(num_words, ids.row_splits), validate=False
+        )
+
+    def tokenize_words(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """Splits words as `GeneralWay.tokenize_words` does."""
+        ids, starts = self._walk(self._rewritten(words))
+        return ids.with_values(self._known(ids.values)), starts
+
+    def _pieces(self, text: tf.Tensor) -> tf.RaggedTensor:
+        plain = tf.cond(
+            tf.reduce_all(tf.strings.regex_full_match(text, self._plain)),
+            lambda: self._normalize.quick(text),
+            lambda: self._rewritten(spaced(self._normalize(text))),
+        )
+        return self._walk(plain)[0]
+
+    def _rewritten(self, text: tf.Tensor) -> tf.Tensor:
+        """Puts a letter that is in no piece for what is not taken for a letter, but is one."""
+        text = tf.strings.unicode_transcode(
+            text, "UTF-8", "UTF-8", errors="replace", replacement_char=ord(self._letter)
+        )
+        return tf.strings.regex_replace(text, f"[{LETTERS_TAKEN_FOR_OTHERS}]", self._letter)
+
+    def _walk(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        tokenizer = tf_text.FastWordpieceTokenizer(
+            token_out_type=tf.int32, model_buffer=self._trie.read()
+        )
+        ids, starts, _ = tokenizer.tokenize_with_offsets(text)
+        return ids, starts
+
+    def _known(self, ids: tf.Tensor) -> tf.Tensor:
+        return ids if self._lacking is None else tf.where(ids == self._lacking, -1, ids)
+
+
+class GeneralWay(tf.Module):
+    """The general way, quadratic in a word's length."""
+
+    def __init__(self, vocabulary: vocabularies.Vocabulary, unknown_token: str) -> None:
+        super().__init__()
+        # An attribute, so that it is found when a loaded model is saved again: a table forgets
+        # its initializer in loading (TensorFlow issue 46456).
+        self._initializer = _ContentNamedInitializer(vocabulary)
+        self._table = tf.lookup.StaticHashTable(self._initializer, default_value=-1)
+        longest = max(len(p.removeprefix(SUFFIX_INDICATOR)) for p in vocabulary.pieces)
+        self._tokenizer = tf_text.WordpieceTokenizer(
+            self._table,
+            suffix_indicator=SUFFIX_INDICATOR,
+            max_bytes_per_word=MAX_BYTES_PER_WORD,
+            max_chars_per_token=max(longest, 1),
+            token_out_type=tf.int32,
+            unknown_token=unknown_token,
+        )
+
+    def tokenize_words(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """Splits words.
 
         Args:
@@ -48,118 +173,6 @@ class Wordpieces(Protocol):
           Ids, int32 `[W, (pieces)]`, and where in the word the pieces start, in bytes, int64 of
           the same shape. The pieces of a word follow each other without a gap.
         """
-
-
-def make(vocabulary: vocabularies.Vocabulary, unknown_token: str) -> Wordpieces:
-    """Returns the quick way for a vocabulary if there is one, else the general way.
-
-    Args:
-      vocabulary: The vocabulary.
-      unknown_token: What a word becomes that cannot be split. If the vocabulary lacks it, its id
-        is -1.
-    """
-    if unknown_token not in vocabulary.pieces:
-        why = f"the vocabulary has no {unknown_token}"
-        _logger.warning(
-            "%s has no %s: words that it cannot spell get the id -1.",
-            vocabulary.path,
-            unknown_token,
-        )
-        return TableWordpieces(vocabulary, unknown_token, why)
-    try:
-        trie = text.build_fast_wordpiece_model(
-            list(vocabulary.pieces),
-            MAX_BYTES_PER_WORD,
-            SUFFIX_INDICATOR,
-            unknown_token,
-            True,  # no_pretokenization
-            False,  # support_detokenization
-        )
-    except RuntimeError as error:
-        _logger.info("No trie for %s (%s): slower lookups instead.", vocabulary.path, error)
-        return TableWordpieces(vocabulary, unknown_token, str(error))
-    return TrieWordpieces(trie)
-
-
-class TrieWordpieces(tf.Module):
-    """The quick way, linear in a word's length."""
-
-    why_general = None
-
-    def __init__(self, trie: bytes) -> None:
-        super().__init__()
-        # Where it is until it is saved with the model.
-        folder = tempfile.mkdtemp()
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        path = pathlib.Path(folder, _TRIE_FILE)
-        path.write_bytes(zlib.compress(trie))
-        self._file = tf.saved_model.Asset(str(path))
-        self._trie = InflatedFile(self._file, trie)
-
-    def tokenize(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        """Splits words as `Wordpieces.tokenize` says."""
-        tokenizer = text.FastWordpieceTokenizer(
-            token_out_type=tf.int32, model_buffer=self._trie.read()
-        )
-        ids, starts, _ = tokenizer.tokenize_with_offsets(words)
-        return ids, starts
-
-
-class InflatedFile(tf.saved_model.experimental.TrackableResource):
-    """The content of a compressed file, in memory from when the SavedModel is loaded.
-
-    A constant would be several times as large in saved_model.pb as all the rest, and a variable
-    would appear among the variables of whatever model this becomes a part of.
-    """
-
-    def __init__(self, file: tf.saved_model.Asset, content: bytes) -> None:
-        super().__init__(device="CPU")
-        self._size = len(content)
-        self._name = f"inflated_{hashlib.sha256(content).hexdigest()}"
-        self._path = file.asset_path
-        self._initialize()
-
-    def _create_resource(self) -> tf.Tensor:
-        return tf.raw_ops.VarHandleOp(
-            dtype=tf.uint8, shape=[self._size], shared_name=self._name, name="inflated_file"
-        )
-
-    def _initialize(self) -> None:
-        content = tf.io.decode_compressed(tf.io.read_file(self._path), "ZLIB")
-        tf.raw_ops.AssignVariableOp(
-            resource=self.resource_handle, value=tf.io.decode_raw(content, tf.uint8)
-        )
-
-    def read(self) -> tf.Tensor:
-        """Returns the content, uint8 `[bytes]`."""
-        content = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=tf.uint8)
-        return tf.ensure_shape(content, [self._size])
-
-
-class TableWordpieces(tf.Module):
-    """The general way, quadratic in a word's length."""
-
-    def __init__(
-        self, vocabulary: vocabularies.Vocabulary, unknown_token: str, why_general: str
-    ) -> None:
-        super().__init__()
-        self.why_general = why_general
-        # An attribute, so that it is found when a loaded model is saved again: a table forgets
-        # its initializer in loading (TensorFlow issue 46456).
-        self._initializer = _ContentNamedInitializer(vocabulary)
-        self._table = tf.lookup.StaticHashTable(self._initializer, default_value=-1)
-        longest = max(len(p.removeprefix(SUFFIX_INDICATOR)) for p in vocabulary.pieces)
-        self._tokenizer = text.WordpieceTokenizer(
-            self._table,
-            suffix_indicator=SUFFIX_INDICATOR,
-            max_bytes_per_word=MAX_BYTES_PER_WORD,
-            max_chars_per_token=max(longest, 1),
-            token_out_type=tf.int32,
-            unknown_token=unknown_token,
-        )
-
-    def tokenize(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        """Splits words as `Wordpieces.tokenize` says."""
         ids, starts, _ = self._tokenizer.tokenize_with_offsets(words)
         return ids, starts
 
@@ -183,3 +196,42 @@ class _ContentNamedInitializer(tf.lookup.TextFileInitializer):
     @property
     def _shared_name(self) -> str:
         return f"vocabulary_{self._digest}"
+
+
+def spaced(text: tf.Tensor) -> tf.Tensor:
+    """Puts spaces around the words of one character in normalized texts, string `[B]`."""
+    return tf.strings.regex_replace(text, SINGLE_CHARACTER_WORD, r" \0 ")
+
+
+def _letters_left(normalize: normalizers.WordpieceNormalizer) -> list[str]:
+    """Returns those of the letters above that are such when they are normalized."""
+    normalized = normalize(tf.constant(list(LETTERS_TAKEN_FOR_OTHERS)))
+    left = tf.strings.regex_full_match(normalized, f"[{LETTERS_TAKEN_FOR_OTHERS}]").numpy()
+    return [
+        letter for letter, is_left in zip(LETTERS_TAKEN_FOR_OTHERS, left, strict=True) if is_left
+    ]
+
+
+def _letter_in_none(pieces: Sequence[str]) -> str:
+    """Returns a letter of no alphabet that is in no piece."""
+    there = set().union(*pieces)
+    odd = sorted(there.intersection(LETTERS_TAKEN_FOR_OTHERS))
+    if odd:
+        raise ValueError(f"a piece holds {', '.join(f'U+{ord(c):04X}' for c in odd)}")
+    free = (chr(point) for point in _PRIVATE_USE if chr(point) not in there)
+    letter = next(free, None)
+    if letter is None:
+        raise ValueError("its pieces hold every private-use character")
+    return letter
+
+
+def _without_impossible(pieces: Sequence[str]) -> list[str]:
+    """Replaces pieces with white space or control characters, which are in no word.
+
+    What is put for them, letters and signs mixed, is in no word either.
+    """
+    impossible = tf.strings.regex_full_match(list(pieces), f"(?s).*{_SPACE_OR_CONTROL}.*|").numpy()
+    inert = "[/"
+    while any(piece.startswith(inert) for piece in pieces):
+        inert += "/"
+    return [f"{inert}{i}]" if impossible[i] else piece for i, piece in enumerate(pieces)]

@@ -109,6 +109,21 @@ def test_cased_wordpieces_literally(tmp_path: pathlib.Path) -> None:
     assert tokens.to_list() == [[[i] for i in ids]]
 
 
+def test_slow_way_is_told(tmp_path: pathlib.Path) -> None:
+    slow = tokenizers.WordpieceTokenizer(_write(tmp_path, [*_PIECES, "a\u00a0b"]), lower_case=False)
+    tokens = slow.tokenize(tf.constant(["a\u00a0b foxes", ""]))
+    assert tokens.to_list() == [[[len(_PIECES)], [_ID["fox"], _ID["##es"]]], []]
+    assert slow.tokenize_flat(tf.constant(["a foxes", ""])).to_list() == [[25, 7, 8], []]
+    assert [str(finding) for finding in tokenizers.find(slow)] == [
+        (
+            "tokenizer: the same ids by slower lookups, word by word: of this vocabulary there is "
+            "no trie (a piece holds U+00A0)"
+        )
+    ]
+    quick = tokenizers.WordpieceTokenizer(_VOCAB_FILE, lower_case=False)
+    assert tokenizers.find(quick) == []
+
+
 @pytest.mark.parametrize("lower_case", [True, False])
 @pytest.mark.parametrize("large", [True, False])
 def test_wordpieces_equal_tfnlp(tmp_path: pathlib.Path, lower_case: bool, large: bool) -> None:
@@ -119,6 +134,10 @@ def test_wordpieces_equal_tfnlp(tmp_path: pathlib.Path, lower_case: bool, large:
     tokenizer = tokenizers.WordpieceTokenizer(path, lower_case)
 
     _assert_equal(tokenizer.tokenize(texts), expected(texts))
+    _assert_equal(tokenizer.tokenize_flat(texts), expected(texts).merge_dims(1, 2))
+    # One text that must be rewritten has all of its batch rewritten.
+    for text in (_BYTES, _BYTES[:7], [_BYTES[-1]]):
+        _assert_equal(tokenizer.tokenize(tf.constant(text)), expected(tf.constant(text)))
     assert dict(tokenizer.special_tokens) == expected.get_special_tokens_dict()
     empty = tf.zeros([0], tf.string)
     assert tokenizer.tokenize(empty).to_list() == []

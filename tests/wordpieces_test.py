@@ -1,23 +1,21 @@
 from __future__ import annotations
 
-import logging
 import pathlib
-import random
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_text as tf_text
+from tensorflow_text.python.ops import bert_tokenizer
 
-from exporter import vocabularies, wordpieces
+from exporter import normalizers, vocabularies, wordpieces
 
 _WORD_LISTS = {
     "plain": ["[UNK]", "a", "##a", "##b", "##c", "abc", "ab"],
     "suffix indicator as a piece": ["[UNK]", "a", "##", "##b", "ab"],
     "signs of the suffix indicator": ["[UNK]", "a", "#", "###", "##b", "####"],
-    "pieces with spaces": ["[UNK]", "a", " ", "##b", "a b", "## "],
-    "a line break in a piece": ["[UNK]", "a", "a\u2028b", "##b"],
+    "pieces with spaces": ["[UNK]", "a", " ", "##b", "a b", "## ", "[/1]"],
+    "a null character": ["[UNK]", "a", "\0", "##b"],
     "pieces longer than any word": ["[UNK]", "a" * 200, "##" + "b" * 150, "a", "##a", "##b"],
     "characters of several bytes": ["[UNK]", "é", "##é", "中", "##\U0001f600", "a"],
     "the replacement character": ["[UNK]", "a", "\ufffd", "##\ufffd"],
@@ -27,6 +25,7 @@ _WORDS = [
     "a" * 99, "a" * 100, "a" * 101, "é" * 50, "é" * 51, "a" + "b" * 99, "a" + "b" * 150,
 ]  # fmt: skip
 _BYTES = [*(word.encode() for word in _WORDS), b"a\xff", b"\xff", b"\xe4ab", b"\xe4\xb8"]
+_NORMALIZER = normalizers.WordpieceNormalizer(lower_case=False, strip_accents=False)
 
 
 def _vocabulary(folder: pathlib.Path, pieces: Sequence[str]) -> vocabularies.Vocabulary:
@@ -42,17 +41,20 @@ def _reference(pieces: Sequence[str], unknown_token: str = "[UNK]") -> tf_text.W
     return tf_text.WordpieceTokenizer(table, token_out_type=tf.int32, unknown_token=unknown_token)
 
 
-def _ways(folder: pathlib.Path, pieces: Sequence[str]) -> list[wordpieces.Wordpieces]:
+def _ways(
+    folder: pathlib.Path, pieces: Sequence[str], unknown_token: str = "[UNK]"
+) -> list[wordpieces.QuickWay | wordpieces.GeneralWay]:
     vocabulary = _vocabulary(folder, pieces)
-    quick = wordpieces.make(vocabulary, "[UNK]")
-    assert isinstance(quick, wordpieces.TrieWordpieces)
-    return [quick, wordpieces.TableWordpieces(vocabulary, "[UNK]", "for comparison")]
+    return [
+        wordpieces.QuickWay(vocabulary, unknown_token, _NORMALIZER),
+        wordpieces.GeneralWay(vocabulary, unknown_token),
+    ]
 
 
 def test_longest_piece_first(tmp_path: pathlib.Path) -> None:
     pieces = ["[UNK]", "un", "unaff", "##aff", "##able", "##ffa"]
     for way in _ways(tmp_path, pieces):
-        ids, starts = way.tokenize(tf.constant(["unaffable", "un", "affable"]))
+        ids, starts = way.tokenize_words(tf.constant(["unaffable", "un", "affable"]))
         assert ids.dtype == tf.int32
         assert ids.to_list() == [[2, 4], [1], [0]]
         assert starts.to_list() == [[0, 5], [0], [0]]
@@ -62,58 +64,55 @@ def test_longest_piece_first(tmp_path: pathlib.Path) -> None:
 def test_both_ways_equal_library(tmp_path: pathlib.Path, pieces: list[str]) -> None:
     reference, starts, _ = _reference(pieces).tokenize_with_offsets(_BYTES)
     for way in _ways(tmp_path, pieces):
-        ids, way_starts = way.tokenize(tf.constant(_BYTES))
+        ids, way_starts = way.tokenize_words(tf.constant(_BYTES))
         assert ids.to_list() == reference.to_list()
         assert way_starts.to_list() == starts.to_list()
 
 
-def test_both_ways_equal_library_on_random_vocabularies(tmp_path: pathlib.Path) -> None:
-    rng = random.Random(0)
-    alphabet = ["a", "b", "c", "é", "中", "\U0001f600", "#", "-"]
-    for _ in range(60):
-        pieces = {"[UNK]"}
-        for _ in range(rng.randint(1, 40)):
-            prefix = "##" if rng.random() < 0.6 else ""
-            pieces.add(prefix + "".join(rng.choices(alphabet, k=rng.randint(1, 4))))
-        shuffled = rng.sample(sorted(pieces), len(pieces))
-        words = ["".join(rng.choices(alphabet, k=rng.randint(1, 14))) for _ in range(200)]
-        expected = _reference(shuffled).tokenize(words)
-        for way in _ways(tmp_path, shuffled):
-            ids, _ = way.tokenize(tf.constant(words))
-            np.testing.assert_array_equal(ids.values, expected.values)
-            np.testing.assert_array_equal(ids.row_splits, expected.row_splits)
+def test_text_and_its_words_have_the_same_pieces(tmp_path: pathlib.Path) -> None:
+    quick, _ = _ways(tmp_path, ["[UNK]", "a", "##b", "#", "##", "####b", "###", "b"])
+
+    text = tf.constant(["ab a##b  #a-\u2028b", "", "\u00a0b b"])
+
+    words = [[[1, 2], [1], [3], [3], [7], [3], [1], [0], [0]], [], [[0], [7]]]
+    assert quick.tokenize_by_words(text).to_list() == words
+    assert quick.tokenize(text).to_list() == [[1, 2, 1, 3, 3, 7, 3, 1, 0, 0], [], [0, 7]]
 
 
-def test_without_unknown_token_is_general_and_told(
-    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    vocabulary = _vocabulary(tmp_path, ["a", "##b"])
-
-    with caplog.at_level(logging.WARNING, logger="exporter"):
-        way = wordpieces.make(vocabulary, "[UNK]")
-
-    assert way.why_general == "the vocabulary has no [UNK]"
-    assert "has no [UNK]: words that it cannot spell get the id -1" in caplog.text
-    ids, _ = way.tokenize(tf.constant(["ab", "x"]))
-    assert ids.to_list() == [[0, 1], [-1]]
+def test_missing_unknown_token_is_minus_one(tmp_path: pathlib.Path) -> None:
+    for way in _ways(tmp_path, ["a", "##b"]):
+        ids, _ = way.tokenize_words(tf.constant(["ab", "x"]))
+        assert ids.to_list() == [[0, 1], [-1]]
+    quick, _ = _ways(tmp_path, ["a", "##b"])
+    assert quick.tokenize_by_words(tf.constant(["ab x ab"])).to_list() == [[[0, 1], [-1], [0, 1]]]
 
 
-def test_vocabulary_without_trie_is_general_and_told(
-    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    pieces = ["[UNK]", "a", "\0", "##b"]
+@pytest.mark.parametrize(
+    ("pieces", "why"),
+    [
+        (["[UNK]", "a", "\u00a0", "b\u3000c"], r"a piece holds U\+00A0, U\+3000"),
+        (["[UNK]", "[CLS]"], "No valid vocab tokens"),
+    ],
+)
+def test_no_quick_way_is_told(tmp_path: pathlib.Path, pieces: list[str], why: str) -> None:
     vocabulary = _vocabulary(tmp_path, pieces)
-
-    with caplog.at_level(logging.INFO, logger="exporter"):
-        way = wordpieces.make(vocabulary, "[UNK]")
-
-    assert "zero-length key" in (way.why_general or "")
-    assert "slower lookups instead" in caplog.text
-    ids, _ = way.tokenize(tf.constant(_WORDS))
+    with pytest.raises(ValueError, match=why):
+        wordpieces.QuickWay(vocabulary, "[UNK]", _NORMALIZER)
+    ids, _ = wordpieces.GeneralWay(vocabulary, "[UNK]").tokenize_words(tf.constant(_WORDS))
     assert ids.to_list() == _reference(pieces).tokenize(_WORDS).to_list()
 
 
 def test_unknown_token_may_be_spelled_otherwise(tmp_path: pathlib.Path) -> None:
-    vocabulary = _vocabulary(tmp_path, ["a", "<unk>"])
-    ids, _ = wordpieces.make(vocabulary, "<unk>").tokenize(tf.constant(["a", "x"]))
-    assert ids.to_list() == [[0], [1]]
+    for way in _ways(tmp_path, ["a", "<unk>"], "<unk>"):
+        assert way.tokenize_words(tf.constant(["a", "x"]))[0].to_list() == [[0], [1]]
+
+
+def test_characters_that_the_library_s_ways_take_differently() -> None:
+    points = [*range(0xD800), *range(0xE000, 0x110000)]
+    texts = tf.constant([f"a{chr(point)}b".encode() for point in points])
+    texts = tf.strings.regex_replace(texts, r"[\p{Cc}\p{Cf}]", " ")
+    words = bert_tokenizer.BasicTokenizer().tokenize(texts).row_lengths()
+    quick = tf_text.FastWordpieceTokenizer(["[UNK]", "ab"], token_out_type=tf.int32)
+    different = tf.where(quick.tokenize(texts).row_lengths() != words)[:, 0].numpy()
+    characters = {chr(points[i]) for i in different}
+    assert characters == set(wordpieces.LETTERS_TAKEN_FOR_OTHERS)
