@@ -40,6 +40,7 @@ class EncoderModule(saved_models.Exportable):
       vocab_file: The WordPiece vocabulary as an asset; or
       sp_model_file: the SentencePiece model.
       do_lower_case: A scalar bool variable: whether text is lower-cased before it is tokenized.
+      serve: The call once more, under the name that Keras 3's TFSMLayer looks for.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class EncoderModule(saved_models.Exportable):
         if sp_model_file:
             self.sp_model_file = tf.saved_model.Asset(sp_model_file)
         self.__call__ = tf.function(self._call, autograph=False)
+        self.serve = self.__call__
         if encoder.masked_lm is not None:
             self.mlm = tf.train.Checkpoint()
             self.mlm.variables = encoder.variables

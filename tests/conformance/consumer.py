@@ -179,22 +179,22 @@ def _divided(strategy: Any, inputs: Mapping[str, Any]) -> Any:
 @_way("keras3")
 def tfsm_layer(export: pathlib.Path) -> Mapping[str, Any]:
     """Keras 3."""
-    return _tfsm_layer(export, "__call__", "inputs")
+    return _tfsm_layer(export, "inputs")
 
 
 @_way("keras3")
 def tfsm_layer_mlm(export: pathlib.Path) -> Mapping[str, Any]:
     """Keras 3, with the masked-language-model head."""
-    return _tfsm_layer(export, "mlm", "mlm_inputs")
+    return _tfsm_layer(export, "mlm_inputs", call_endpoint="mlm")
 
 
-def _tfsm_layer(export: pathlib.Path, endpoint: str, name: str) -> Mapping[str, Any]:
+def _tfsm_layer(export: pathlib.Path, name: str, **arguments: str) -> Mapping[str, Any]:
     import keras
 
     assert keras.__version__.startswith("3.")
     inputs = _inputs(export, name)
     # Signatures take several arguments, which this layer does not pass; objects take a dict.
-    layer = keras.layers.TFSMLayer(str(export / "model"), call_endpoint=endpoint)
+    layer = keras.layers.TFSMLayer(str(export / "model"), **arguments)
     symbolic = {key: keras.Input([None], dtype="int32", name=key) for key in inputs}
     return keras.Model(symbolic, layer(symbolic))(inputs)
 
