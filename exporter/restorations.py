@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from exporter import (
     accounting,
+    checkpoint_layouts,
     checkpoints,
     encoders,
     errors,
@@ -123,10 +124,10 @@ def restoration(
         keys = tf1_checkpoints.match(checkpoint, encoder, setting=setting)
         checkpoint = tf1_checkpoints.with_heads(checkpoint, keys)
     else:
-        kind, objects = _objects(checkpoint, encoder, setting)
+        kind, objects = checkpoint_layouts.objects(checkpoint, encoder, setting)
         for name, trackable in objects.items():
             keys.update(checkpoints.match(checkpoint, trackable, checkpoint.items[name]))
-    reinitialized, pooler_key = _pooler_keys(checkpoint, encoder, pooler)
+    reinitialized, pooler_key = checkpoint_layouts.pooler_keys(checkpoint, encoder, pooler)
     own = {keys[ref] for ref in reinitialized if ref in keys}
     keys = {ref: key for ref, key in keys.items() if ref not in reinitialized} | pooler_key
     passed_over = set(keys.values())
@@ -248,79 +249,3 @@ def _restore(restoration: Restoration, encoder: encoders.Encoder, prefix: str) -
         reader = tf.train.load_checkpoint(prefix)
         for reference, key in restoration.keys.items():
             reference.deref().assign(reader.get_tensor(key))
-
-
-def _objects(
-    checkpoint: checkpoints.Checkpoint, encoder: encoders.Encoder, setting: str
-) -> tuple[str, dict[str, Any]]:
-    """Returns how the checkpoint holds the encoder, and the objects by their names there.
-
-    The objects are what `tf.train.Checkpoint(**objects)` would restore. A pretrainer stands there
-    as the objects that are its parts.
-    """
-    items = checkpoint.items
-    head = {} if encoder.masked_lm is None else {"masked_lm": encoder.masked_lm}
-    pretrainer = tf.train.Checkpoint(encoder_network=encoder.network, **head)
-    if "encoder" in items:
-        kind, names, objects = "encoder=", items, {"encoder": encoder.network, **head}
-    elif "pretrainer" in items:
-        kind, names = "pretrainer=", checkpoint.children(items["pretrainer"])
-        objects = {"pretrainer": pretrainer}
-    elif "model" in items and "encoder_network" in checkpoint.children(items["model"]):
-        kind, names = "model=pretrainer", checkpoint.children(items["model"])
-        objects = {"model": pretrainer}
-    elif "model" in items:
-        kind, names, objects = "model=", items, {"model": encoder.network, **head}
-    else:
-        raise errors.UserError(
-            "The checkpoint must hold the encoder as encoder=, model= or pretrainer= of "
-            "tf.train.Checkpoint(...).",
-            example="tf.train.Checkpoint(**BertPretrainerV2(...).checkpoint_items)",
-            received=f"{checkpoint.prefix} with {', '.join(sorted(items)) or 'no named objects'}",
-            setting=setting,
-        )
-    if head and "masked_lm" not in names:
-        raise errors.UserError(
-            "To export the encoder with its masked-language-model head, the checkpoint must hold "
-            "the head as masked_lm=, as BertPretrainerV2 writes it.",
-            example="--export_type=model exports the encoder alone",
-            received=f"{checkpoint.prefix} with {', '.join(sorted(names))}",
-            setting=setting,
-        )
-    return kind, objects
-
-
-def _pooler_keys(
-    checkpoint: checkpoints.Checkpoint, encoder: encoders.Encoder, pooler: poolers.Pooler
-) -> tuple[set[Any], dict[Any, str]]:
-    """Returns the pooler's variables that the encoder's item does not fill, and others' keys."""
-    if pooler.checkpoint_item is None and pooler.make_values is None:
-        return set(), {}
-    layer = encoder.pooler_layer
-    if layer is None:
-        raise errors.UserError(
-            f"An encoder without a pooler cannot take {pooler.name}.",
-            example="export.pooler = @restored_pooler",
-            received=f"an encoder of type {encoder.architecture.type!r}",
-            setting="export.pooler",
-        )
-    reinitialized = {variable.ref() for variable in layer.variables}
-    if pooler.checkpoint_item is None:
-        return reinitialized, {}
-    if checkpoint.is_tf1:
-        raise errors.UserError(
-            "The pooler is part of a TF1 checkpoint's encoder; there is no other to copy.",
-            example="leave --copy_pooler_dense_to_encoder unset",
-            received=f"{checkpoint.prefix} (TF1)",
-            setting="export.pooler",
-        )
-    node_id = checkpoint.items.get(pooler.checkpoint_item)
-    if node_id is None:
-        raise errors.UserError(
-            f"To copy the pooler of a classification head, the checkpoint must hold the head as "
-            f"{pooler.checkpoint_item}.",
-            example="leave --copy_pooler_dense_to_encoder unset",
-            received=f"{checkpoint.prefix} with {', '.join(sorted(checkpoint.items))}",
-            setting="export.pooler",
-        )
-    return reinitialized, checkpoints.match(checkpoint, layer, node_id)

@@ -18,13 +18,6 @@ from tests import encoder_exports, testing
 
 _BERT = encoder_exports.BERT
 _MISFIT = "The checkpoint must be that of the configured encoder, value by value"
-_KINDS = {
-    "items": "encoder=",
-    "encoder": "encoder=",
-    "model": "model=",
-    "model=pretrainer": "model=pretrainer",
-    "pretrainer": "pretrainer=",
-}
 
 
 @pytest.fixture(name="files", scope="module")
@@ -50,30 +43,12 @@ def _error(prefix: str, *args: Any, **kwargs: Any) -> errors.UserError:
     return raised.value
 
 
-class TestKinds:
-    @pytest.mark.parametrize("layout", testing.LAYOUTS)
-    def test_every_kind(self, tmp_path: pathlib.Path, layout: str) -> None:
-        files = testing.write_files(dataclasses.replace(_BERT, layout=layout), tmp_path)
-        for with_mlm in {False, files.case.has_masked_lm}:
-            encoder, found = encoder_exports.restoration(files.prefix, with_mlm=with_mlm)
-            assert found.kind == _KINDS[layout]
-            _assert_restores(found, encoder, files.source.variables(with_mlm=with_mlm))
-        if not files.case.has_masked_lm:
-            assert str(_error(files.prefix)) == (
-                "To export the encoder with its masked-language-model head, the checkpoint must "
-                "hold the head as masked_lm=, as BertPretrainerV2 writes it.\n"
-                f"  received: {files.prefix} with {layout}\n"
-                "  example:  --export_type=model exports the encoder alone"
-            )
-
-    def test_no_item_that_could_be_an_encoder(self, files: testing.SourceFiles) -> None:
-        prefix = tf.train.Checkpoint(bert=files.source.network).write(files.prefix + "-other")
-        assert str(_error(prefix)) == (
-            "The checkpoint must hold the encoder as encoder=, model= or pretrainer= of "
-            "tf.train.Checkpoint(...).\n"
-            f"  received: {prefix} with bert\n"
-            "  example:  tf.train.Checkpoint(**BertPretrainerV2(...).checkpoint_items)"
-        )
+@pytest.mark.parametrize("layout", testing.LAYOUTS)
+def test_every_layout(tmp_path: pathlib.Path, layout: str) -> None:
+    files = testing.write_files(dataclasses.replace(_BERT, layout=layout), tmp_path)
+    for with_mlm in {False, files.case.has_masked_lm}:
+        encoder, found = encoder_exports.restoration(files.prefix, with_mlm=with_mlm)
+        _assert_restores(found, encoder, files.source.variables(with_mlm=with_mlm))
 
 
 class TestBundledRun:
@@ -127,26 +102,6 @@ class TestPoolers:
         restorations.restore(found, encoder)
         np.testing.assert_array_equal(encoder.pooler_layer.kernel, np.eye(8))
         assert "2 encoder's own pooler, replaced" in found.summary()
-
-    def test_of_a_head_that_there_is_not(self, files: testing.SourceFiles) -> None:
-        error = _error(files.prefix, pooler=poolers.next_sentence_pooler("sop"))
-        assert str(error) == (
-            "To copy the pooler of a classification head, the checkpoint must hold the head as "
-            "sop.pooler_dense.\n"
-            f"  received: {files.prefix} with encoder, masked_lm, next_sentence.pooler_dense\n"
-            "  example:  leave --copy_pooler_dense_to_encoder unset"
-        )
-        assert error.setting == "export.pooler"
-
-    @pytest.mark.parametrize("pooler", [poolers.identity_pooler, poolers.next_sentence_pooler])
-    def test_of_an_encoder_that_has_none(self, files: testing.SourceFiles, pooler: Any) -> None:
-        config = {"hidden_size": 8, "num_blocks": 1, "classifier_activation": False}
-        case = testing.Case("", "mobilebert", config)
-        assert str(_error(files.prefix, case, pooler())) == (
-            f"An encoder without a pooler cannot take {pooler.__name__}.\n"
-            "  received: an encoder of type 'mobilebert'\n"
-            "  example:  export.pooler = @restored_pooler"
-        )
 
 
 class TestMisfits:
