@@ -37,6 +37,7 @@ class Choices:
     tokenizer: settings.TokenizerSettings
     preprocessing: settings.PreprocessingSettings
     text_embedding: settings.TextEmbeddingSettings
+    warmup: settings.WarmupSettings
     checks: settings.CheckSettings
     run: Run | None = None
     found: tuple[findings.Finding, ...] = ()
@@ -56,6 +57,7 @@ def wrong(choices: Choices) -> list[errors.UserError]:
             mistakes.append(_not_one_of(setting, value, known))
     if choices.export_type in WITH_TEXT:
         mistakes += choices.preprocessing.mistakes()
+    mistakes += choices.warmup.mistakes()
     length = choices.preprocessing.default_seq_length
     if choices.export_type in WITH_TEXT and length is not None and length < 3:
         mistakes.append(

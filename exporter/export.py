@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import logging
+import os
 from collections.abc import Callable
 
 import gin
@@ -57,6 +58,7 @@ def export(
         tokenizer=settings.TokenizerSettings(),
         preprocessing=settings.PreprocessingSettings(),
         text_embedding=settings.TextEmbeddingSettings(),
+        warmup=settings.WarmupSettings(),
         checks=settings.CheckSettings(),
     )
     from_run = chosen.pretraining.pretraining_dir is not None
@@ -77,7 +79,7 @@ def export(
     for report in outcome.reports:
         _logger.info("%s", report.text())
     findings.log(outcome.found)
-    records.write(f"{target}.record", outcome.record())
+    records.write(f"{target}.record", outcome.record(os.path.basename(target)))
     if show:
         from exporter import showcase
 

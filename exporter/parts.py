@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from exporter import (
     choices,
@@ -13,11 +15,14 @@ from exporter import (
     encoders,
     errors,
     findings,
+    manifests,
     mlm_scores,
+    model_cards,
     packing,
     plans,
     preprocessing,
     progress,
+    provenance,
     reports,
     restorations,
     saved_models,
@@ -27,6 +32,7 @@ from exporter import (
     training_evidence,
     truncation,
     verification,
+    warmups,
 )
 
 _logger = logging.getLogger(__name__)
@@ -40,16 +46,27 @@ class Outcome:
       reports: What was verified.
       found: What else is to be said.
       account: What became of each value of the checkpoint, if there is one.
+      origins: What each SavedModel was made from, by its folder in the export; "" for an export
+        that is one SavedModel.
     """
 
     reports: list[reports.Report] = dataclasses.field(default_factory=list)
     found: list[findings.Finding] = dataclasses.field(default_factory=list)
     account: str | None = None
+    origins: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
-    def record(self) -> dict[str, str | None]:
-        """Returns what is to be kept of it, as texts by the names of files; None for no file."""
+    def record(self, name: str) -> dict[str, str | None]:
+        """Returns what is to be kept of it, as texts by the names of files; None for no file.
+
+        Args:
+          name: The export's, the last part of its path.
+        """
         checks = "".join(f"{report.text()}\n" for report in self.reports)
-        return {"report.txt": findings.text(self.found) + checks, "accounting.tsv": self.account}
+        return {
+            "report.txt": findings.text(self.found) + checks,
+            "accounting.tsv": self.account,
+            "README.md": model_cards.text(name, self.origins, self.found),
+        }
 
 
 def write(plan: plans.Plan, staging: str) -> Outcome:
@@ -69,21 +86,29 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
     kind = plan.chosen.export_type
     outcome = Outcome()
 
-    def path(name: str) -> str:
-        return os.path.join(staging, name) if kind == "all" else staging
-
-    def add(report: reports.Report | None) -> None:
+    def complete(name: str, made: str, write: Callable[..., Any], *sources: Any) -> None:
+        path = os.path.join(staging, name) if kind == "all" else staging
+        report = write(plan, *sources, path)
+        checks: Iterable[reports.Check] = ()
         if report is not None:
             report.require()
             outcome.reports.append(report)
+            checks = report.checks
+        _add_warmup(plan, path)
+        restoration = built.restoration if built is not None and built in sources else None
+        length = text.source.seq_length if text is not None and text in sources else None
+        origin = provenance.origin(made, plan, restoration, checks, seq_length=length)
+        manifests.write(path, origin)
+        outcome.origins[name if kind == "all" else ""] = origin
 
-    built = None
+    built, text = None, None
     if plan.source is None:
         plan.check()
     else:
         built = _build(plan, plan.source)
     if built is not None and kind in choices.WITH_ENCODER:
-        add(_write_encoder(plan, built, path("encoder")))
+        made = "model" if built.encoder.masked_lm is None else "model_with_mlm"
+        complete("encoder", made, _write_encoder, built)
     scored = built is not None and built.is_restored and built.encoder.masked_lm is not None
     text = _text(plan, built) if scored or kind in choices.WITH_TEXT else None
     if text is not None:
@@ -91,11 +116,18 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
     if built is not None and text is not None and scored:
         outcome.found.append(_mlm_score(plan, built, text))
     if text is not None and kind in choices.WITH_PREPROCESSING:
-        add(_write_preprocessing(plan, text, path("preprocessing")))
+        complete("preprocessing", "preprocessing", _write_preprocessing, text)
     if built is not None and text is not None and kind in choices.WITH_TEXT:
-        add(_write_text_embedding(plan, built, text, path("text_embedding")))
+        complete("text_embedding", "text_embedding", _write_text_embedding, built, text)
     _add_findings(outcome, plan, built)
     return outcome
+
+
+def _add_warmup(plan: plans.Plan, path: str) -> None:
+    options = plan.chosen.warmup
+    if options.batch_sizes:
+        with progress.step("adding warm-up requests"):
+            warmups.write(path, batch_sizes=options.batch_sizes, seq_lengths=options.seq_lengths)
 
 
 def _add_findings(outcome: Outcome, plan: plans.Plan, built: _Built | None) -> None:
@@ -107,7 +139,7 @@ def _add_findings(outcome: Outcome, plan: plans.Plan, built: _Built | None) -> N
     outcome.found += [*plan.chosen.found, *cross_checks.find(plan.text, num_types=num_types)]
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class _Built:
     """An encoder, and where its variables' values come from.
 
@@ -176,7 +208,7 @@ def _mlm_score(plan: plans.Plan, built: _Built, text: _Text) -> findings.Finding
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Text:
     """A tokenizer, and what it was made from."""
 

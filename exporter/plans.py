@@ -76,10 +76,10 @@ class Plan:
             num_embeddings = self._configured_vocab_size(self.source)
             longest = self.source.architecture.max_seq_length
         with_text = self.chosen.export_type in choices.WITH_TEXT
-        found = []
+        found = self._warmup_mistakes(longest)
         if encoder is not None and self.chosen.export_type in choices.WITH_PREPROCESSING:
             max_segments = self.chosen.preprocessing.max_segments
-            found = cross_checks.segment_mistakes(max_segments, encoder.type_vocab_size)
+            found += cross_checks.segment_mistakes(max_segments, encoder.type_vocab_size)
         return found + cross_checks.mistakes(
             self.text,
             self.chosen.checks,
@@ -87,6 +87,21 @@ class Plan:
             seq_length=self.chosen.preprocessing.default_seq_length if with_text else None,
             max_seq_length=longest,
         )
+
+    def _warmup_mistakes(self, longest: int | None) -> list[errors.UserError]:
+        options = self.chosen.warmup
+        length = max(options.seq_lengths, default=0)
+        if not options.batch_sizes or longest is None or length <= longest:
+            return []
+        return [
+            errors.UserError(
+                "Warm-up requests must not be longer than the sequences that the encoder has "
+                "positions for.",
+                example=f"warmup.seq_lengths = [{longest}]",
+                received=f"{length}, with {longest} positions",
+                setting="warmup.seq_lengths",
+            )
+        ]
 
     def _configured_vocab_size(self, source: Source) -> int | None:
         config = source.architecture.encoder

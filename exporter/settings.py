@@ -236,6 +236,34 @@ class TextEmbeddingSettings:
     pad_to_longest: bool = True
 
 
+@gin.configurable("warmup", module="exporter")
+@dataclasses.dataclass(frozen=True)
+class WarmupSettings:
+    """Warm-up requests for TF Serving, one for each signature, batch size and length.
+
+    Attributes:
+      batch_sizes: How many rows or texts a request has. Without any there are no requests.
+      seq_lengths: How long the rows are, or about how many tokens the texts have.
+    """
+
+    batch_sizes: Sequence[int] = ()
+    seq_lengths: Sequence[int] = (128,)
+
+    def mistakes(self) -> list[errors.UserError]:
+        """Returns the mistakes of sizes that are none."""
+        return [
+            errors.UserError(
+                f"warmup.{name} takes a list of positive whole numbers.",
+                example=f"warmup.{name} = [1, 32]",
+                received=repr(sizes),
+                setting=f"warmup.{name}",
+            )
+            for name, sizes in dataclasses.asdict(self).items()
+            if not isinstance(sizes, list | tuple)
+            or not all(type(size) is int and size > 0 for size in sizes)
+        ]
+
+
 @gin.configurable("checks", module="exporter")
 @dataclasses.dataclass(frozen=True)
 class CheckSettings:

@@ -244,4 +244,21 @@ EXPORT_MISTAKES = [
         "  where:    --export_path=some\n"
         "  example:  another --export_path\n",
     ),
+    Mistake(
+        "warm-up requests of no rows",
+        _with(("--gin_params", "warmup.batch_sizes = [1, 0]")),
+        "error: warmup.batch_sizes takes a list of positive whole numbers.\n"
+        "  received: [1, 0]\n"
+        "  where:    --gin_params=warmup.batch_sizes = [1, 0]\n"
+        "  example:  warmup.batch_sizes = [1, 32]\n",
+    ),
+    Mistake(
+        "warm-up requests that are too long",
+        _with(("--gin_params", "warmup.batch_sizes = [1]\nwarmup.seq_lengths = [64, 256]")),
+        "error: Warm-up requests must not be longer than the sequences that the encoder has "
+        "positions for.\n"
+        "  received: 256, with 128 positions\n"
+        "  where:    --gin_params, line 2\n"
+        "  example:  warmup.seq_lengths = [128]\n",
+    ),
 ]

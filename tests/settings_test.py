@@ -43,6 +43,8 @@ _DEFAULTS = {
     "text_embedding.num_layers": 4,
     "text_embedding.normalize": False,
     "text_embedding.pad_to_longest": True,
+    "warmup.batch_sizes": (),
+    "warmup.seq_lengths": (128,),
     "checks.allow_padded_vocabulary": False,
     "checks.allow_unlikely_casing": False,
     "checks.ignored_values": (),

@@ -1,0 +1,117 @@
+"""The manifest inside an export: what it was made from, and the digests of its files.
+
+`assets.extra/export_manifest.json` holds no time, no path and no name of a machine: the same inputs
+give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from exporter import errors
+
+FILE = "assets.extra/export_manifest.json"
+# Of the manifest's own form; to be raised when a reader of the old one would be wrong.
+_VERSION = 1
+_SLICE_BYTES = 1 << 20
+
+
+def write(path: str, origin: Mapping[str, Any]) -> None:
+    """Adds the manifest to a SavedModel that is complete but for it.
+
+    Args:
+      path: The SavedModel's folder.
+      origin: What it was made from, see `provenance.origin`.
+    """
+    manifest = {"manifest_version": _VERSION, **origin, "files": digests(path)}
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
+    tf.io.gfile.makedirs(f"{path}/{FILE.rpartition('/')[0]}")
+    with tf.io.gfile.GFile(f"{path}/{FILE}", "w") as file:
+        file.write(f"{text}\n")
+
+
+def read(path: str) -> dict[str, Any] | None:
+    """Reads the manifest of a SavedModel.
+
+    Args:
+      path: The SavedModel's folder.
+
+    Returns:
+      None if it has none.
+
+    Raises:
+      UserError: It is no manifest that this version can read.
+    """
+    file = f"{path}/{FILE}"
+    if not tf.io.gfile.exists(file):
+        return None
+    with tf.io.gfile.GFile(file, "rb") as stream:
+        data = stream.read()
+    try:
+        manifest = json.loads(data)
+        version = manifest["manifest_version"]
+        files = manifest["files"]
+        well_formed = all({"sha256", "size"} <= files[name].keys() for name in files)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        well_formed, version = False, f"{type(error).__name__}: {error}"
+    if not well_formed or version != _VERSION:
+        raise errors.UserError(
+            f"An export's manifest must be of version {_VERSION}, with the digests of all files.",
+            example="the file as it was exported",
+            received=f"{file} ({version})",
+        )
+    return manifest
+
+
+def differences(path: str, manifest: Mapping[str, Any]) -> list[str]:
+    """Compares a SavedModel's files with the manifest.
+
+    Args:
+      path: The SavedModel's folder.
+      manifest: Its manifest, as `read` returns it.
+
+    Returns:
+      One line for each file that is missing, has been added or is another, by name.
+    """
+    expected, got = manifest["files"], digests(path)
+    lines = []
+    for name in sorted(expected.keys() | got.keys()):
+        if name not in got:
+            lines.append(f"{name} is missing")
+        elif name not in expected:
+            lines.append(f"{name} was added")
+        elif got[name] != {key: expected[name][key] for key in got[name]}:
+            sizes = got[name]["size"], expected[name]["size"]
+            what = "has other bytes" if sizes[0] == sizes[1] else f"has {sizes[0]} bytes, not "
+            lines.append(f"{name} {what}{'' if sizes[0] == sizes[1] else sizes[1]}")
+    return lines
+
+
+def digests(path: str) -> dict[str, dict[str, Any]]:
+    """Returns size and SHA-256 of each file of a SavedModel but the manifest, by relative path."""
+    found = {}
+    for name in sorted(_files(path)):
+        if name != FILE:
+            digest, size = hashlib.sha256(), 0
+            for piece in _slices(f"{path}/{name}"):
+                digest.update(piece)
+                size += len(piece)
+            found[name] = {"sha256": digest.hexdigest(), "size": size}
+    return found
+
+
+def _files(path: str) -> Iterator[str]:
+    for folder, _, names in tf.io.gfile.walk(path):
+        inside = folder[len(path) :].strip("/")
+        yield from (f"{inside}/{name}" if inside else name for name in names)
+
+
+def _slices(file: str) -> Iterator[bytes]:
+    with tf.io.gfile.GFile(file, "rb") as stream:
+        while piece := stream.read(_SLICE_BYTES):
+            yield piece
