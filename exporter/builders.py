@@ -21,6 +21,7 @@ from exporter import errors
 
 _SETTING = "encoder.config"
 _OUTPUTS = ("sequence_output", "pooled_output", "encoder_outputs")
+EXAMPLE = "def build(config): return MyEncoder(...), a subclass of networks.BertEncoderV2, say"
 _logger = logging.getLogger(__name__)
 
 
@@ -92,6 +93,20 @@ def require(given: Any, *, setting: str) -> None:
         received=f"{_full_name(cls)} without; {_bound_ones()}",
         setting=setting,
     )
+
+
+def place(config: Any) -> str:
+    """Names the BUILDER of a configuration.
+
+    Args:
+      config: The configuration.
+    """
+    cls = type(config)
+    known: Any = next((base for base in cls.__mro__ if base in base_config._BOUND), cls)
+    builder = known._BUILDER
+    if inspect.isfunction(builder):  # `bind` has wrapped the user's.
+        builder = inspect.getclosurevars(builder).nonlocals.get("builder", builder)
+    return f"{_full_name(builder)}, the BUILDER of {_full_name(known)}"
 
 
 def check_built(network: Any) -> None:

@@ -113,10 +113,13 @@ def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Enco
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
             # Gin adds which configurable it was called by.
             reason = str(error).partition("\n  In call to configurable")[0]
+            is_own = architecture.type == "any"
             raise errors.UserError(
                 f"TF-NLP must be able to build the encoder of type {architecture.type!r}; it says: "
                 f"{reason}",
+                example=builders.EXAMPLE if is_own else None,
                 received=architecture.source,
+                where=builders.place(architecture.encoder) if is_own else None,
             ) from error
     unused = used_bindings.check(network, with_mlm=with_mlm)
     errors.raise_all([*unused, *used_fields.check(architecture, asked)])

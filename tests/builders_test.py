@@ -136,6 +136,21 @@ def test_what_gin_does_not_know_is_registered_once() -> None:
     assert names == {"my_package.TheOne", f"{_MODULE}._Two"}
 
 
+def _build(config: _One) -> int:
+    return config.one
+
+
+def test_where_a_builder_is() -> None:
+    base_config._BOUND.remove(_One)
+    base_config.bind(_One)(_build)
+    builders.register_configurables()
+    expected = f"{_MODULE}._build, the BUILDER of {_MODULE}._One"
+    assert builders.place(_One()) == expected
+    assert builders.place(gin.get_configurable("_One")()) == expected
+    name = f"{tf_keras.layers.Layer.__module__}.Layer"
+    assert builders.place(_Two()) == f"{name}, the BUILDER of {_MODULE}._Two"
+
+
 class _Encoder(tf_keras.layers.Layer):
     def get_embedding_table(self) -> None:
         """Makes it an encoder."""

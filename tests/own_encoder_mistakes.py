@@ -112,6 +112,9 @@ OF_PACKAGES: Mistakes = {
             "tf.Module, tf_keras.Model or tf_keras.layers.Layer. However, we get "
             "<class 'NoneType'>\n"
             "  received: {run}/params.yaml\n"
+            "  where:    returns_none.build, the BUILDER of returns_none.MyConfig\n"
+            "  example:  def build(config): return MyEncoder(...), a subclass of "
+            "networks.BertEncoderV2, say\n"
         ),
     ),
     "BUILDER of no encoder": (
@@ -121,6 +124,9 @@ OF_PACKAGES: Mistakes = {
             "BUILDER must return an encoder: a layer or model of tf_keras with "
             "get_embedding_table(), not tf_keras.src.layers.core.dense.Dense.\n"
             "  received: {run}/params.yaml\n"
+            "  where:    returns_dense.build, the BUILDER of returns_dense.MyConfig\n"
+            "  example:  def build(config): return MyEncoder(...), a subclass of "
+            "networks.BertEncoderV2, say\n"
         ),
     ),
     "BUILDER of other outputs": (
@@ -130,6 +136,9 @@ OF_PACKAGES: Mistakes = {
             "encoder of a BUILDER must return a dict with sequence_output, pooled_output, "
             "encoder_outputs, not one with sequence_output.\n"
             "  received: {run}/params.yaml\n"
+            "  where:    returns_layer.build, the BUILDER of returns_layer.MyConfig\n"
+            "  example:  def build(config): return MyEncoder(...), a subclass of "
+            "networks.BertEncoderV2, say\n"
         ),
     ),
 }

@@ -217,13 +217,17 @@ def test_encoder_alone_leaves_the_head_out(
     _assert_near(bert.release.bert(inputs), encoder(_tensors(inputs)))
 
 
-def test_model_with_mlm(bert: Exported, tmp_path: pathlib.Path) -> None:
+def test_model_with_mlm_and_a_new_pooler(bert: Exported, tmp_path: pathlib.Path) -> None:
     flags = [*bert.release.flags(), "--export_type=model_with_mlm", "--verify=off"]
-    assert _launch(tmp_path / "it", *flags) == 0
+    assert _launch(tmp_path / "it", *flags, "--gin_params=export.pooler = @identity_pooler") == 0
     inputs = _inputs(bert.release, 2, 9)
     inputs["masked_lm_positions"] = np.array([[3], [0]], np.int32)
     loaded = tf.saved_model.load(str(tmp_path / "it"))
-    _assert_near(bert.release.bert(inputs), loaded.mlm(_tensors(inputs)))
+    expected = bert.release.bert(inputs)
+    pooled = np.tanh(expected["sequence_output"][:, 0])
+    _assert_near(
+        {**expected, "pooled_output": pooled, "default": pooled}, loaded.mlm(_tensors(inputs))
+    )
 
 
 def test_encoder_without_a_head(headless: tf1_releases.Release, tmp_path: pathlib.Path) -> None:
