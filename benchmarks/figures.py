@@ -12,6 +12,8 @@ from benchmarks.workspace import Job, Workspace
 # What `--only` chooses from: each export type, and these.
 VERIFIED, LOAD, FORWARD, THROUGHPUT = "verified", "load", "forward", "throughput"
 GROUPS = (*commands.EXPORT_TYPES, VERIFIED, commands.ALL, LOAD, FORWARD, THROUGHPUT)
+# Of the lines that preprocessing is measured with, as in `benchmarks.text_probes`.
+BATCH_SIZES = (1, 32, 256, 4096)
 # Of smaller ones, the multiples would tell of TensorFlow's own memory alone.
 _SMALLEST_WEIGHTS = 100e6
 
@@ -102,6 +104,8 @@ def _export_figures(
         yield Figure(name, "times"), _pair([value / weights for value in above])
     graph_sizes = [(path / "saved_model.pb").stat().st_size for path in paths]
     yield Figure(f"{title}: `saved_model.pb`", "MB"), _pair([size / 1e6 for size in graph_sizes])
+    if ours.export_type == "preprocessing":
+        yield Figure(f"{title}: all files", "MB"), _pair([_bytes(path) / 1e6 for path in paths])
 
 
 def _loads(workspace: Workspace) -> Found:
@@ -124,15 +128,29 @@ def _forwards(workspace: Workspace) -> Found:
 
 def _throughputs(workspace: Workspace) -> Found:
     paths = [workspace.path(Job(name, "preprocessing")) for name in commands.CONTENDERS]
-    rates = workspace.probe("throughput", *paths)
-    ways = ("one batch at a time", "as many at a time as cores")
-    for way, pair in zip(ways, (rates[:2], rates[2:]), strict=True):
-        name = f"`preprocessing`: batches of 256 lines, {way}"
-        yield Figure(name, "lines/s", more_is_better=True), _pair(pair)
+    for probe, what in (("throughput", "lines"), ("pairs", "pairs of lines")):
+        rates = workspace.probe(probe, *paths)
+        ways = ("one batch at a time", "as many at a time as cores")
+        titles = [f"{way}{note}" for note in ("", ", by processor time") for way in ways]
+        for i, title in enumerate(titles):
+            name = f"`preprocessing`: batches of 256 {what}, {title}"
+            unit = f"{what.split()[0]}/s"
+            yield Figure(name, unit, more_is_better=True), _pair(rates[2 * i : 2 * i + 2])
+    values = workspace.probe("batch_sizes", *paths)
+    for i, size in enumerate(BATCH_SIZES):
+        name = f"`preprocessing`: a line, in batches of {size:,}"
+        yield Figure(name, "us"), _pair(values[2 * i : 2 * i + 2])
+    grown = [workspace.probe("memory", path)[0] for path in paths]
+    name = "`preprocessing`: memory after 2,000 batches, of that after 200"
+    yield Figure(name, "times"), _pair(grown)
 
 
 def _pair(values: list[float]) -> dict[str, float]:
     return dict(zip(commands.CONTENDERS, values, strict=True))
+
+
+def _bytes(path: pathlib.Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def _weights_bytes(path: pathlib.Path) -> int:

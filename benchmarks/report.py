@@ -10,8 +10,8 @@ from benchmarks import samples, sizes
 
 _NOTES = """\
 Ratios are the exporter's median divided by the predecessor's (`python -m \
-official.nlp.tools.export_tfhub`); for lines per second more is better, else less. Beside each \
-median, the smallest and the largest value.
+official.nlp.tools.export_tfhub`); for lines and pairs per second more is better, else less. \
+Beside each median, the smallest and the largest value.
 
 - Commands run in cold processes, in turn, on the same files; rounds of warm-up are not counted. \
 Without "verified", the exporter ran with `--verify=off`; with it, as it does by default. The \
@@ -26,8 +26,9 @@ was measured in each round, for each as it imports it.
 - Load: `tf.saved_model.load` in a cold process that has imported TensorFlow, for preprocessing \
 TensorFlow Text, too. Forward pass and preprocessing: both exports in turn in one process, after \
 they were found to give the same outputs.
-- Preprocessing maps the root callable over the lines of the reference manual that comes with \
-CPython (`pydoc_data.topics`). The 30,522 pieces of the vocabulary of BERT-base and BERT-large are \
+- Preprocessing maps the root callable, or for pairs `tokenize` and `bert_pack_inputs`, over the \
+lines of the reference manual that comes with CPython (`pydoc_data.topics`); by processor time \
+means the time of all cores together, which other programs disturb less. The 30,522 pieces of the vocabulary of BERT-base and BERT-large are \
 the most frequent words, and ends of words, in the sources of Python's standard library.
 """
 

@@ -180,7 +180,16 @@ def test_runs(tmp_path: pathlib.Path) -> None:
         assert f"`{kind}`: `saved_model.pb`" in names
         assert f"`{kind}`: load" in names
     assert "`model`: forward pass, 4 sequences of length 128" in names
-    assert "`preprocessing`: batches of 256 lines, one batch at a time" in names
+    assert "`preprocessing`: all files" in names
+    for what in ("lines", "pairs of lines"):
+        assert f"`preprocessing`: batches of 256 {what}, one batch at a time" in names
+        assert (
+            f"`preprocessing`: batches of 256 {what}, one batch at a time, by processor time"
+            in names
+        )
+    for size in ("1", "32", "256", "4,096"):
+        assert f"`preprocessing`: a line, in batches of {size}" in names
+    assert "`preprocessing`: memory after 2,000 batches, of that after 200" in names
     for figure in measured:
         for contender in commands.CONTENDERS:
             assert len(figure[contender]["values"]) == 1
