@@ -26,6 +26,10 @@ _IGNORED = (
     (r".*/_token_importance_embed/", "importance of tokens, for training only"),
     (r".*/\.ATTRIBUTES/OBJECT_CONFIG_JSON$", "Keras configuration"),
     (r"(model/|pretrainer/)?masked_lm/", _HEAD),
+    (
+        r"(encoder|model|pretrainer)/(.*/)?(_mask_embedding|mask_emb\.Smask_emb)/",
+        "queries of XLNet's pre-training",
+    ),
     (r"(model/|pretrainer/)?classification_heads/", "classification head, not exported"),
     (r"[\w-]+\.\.\w+/", "classification head, not exported"),
 )

@@ -16,6 +16,7 @@ VERIFY_LEVELS = ("off", "quick", "full")
 WEIGHTS = ("raw", "ema")
 DEFAULT_SEQ_LENGTH = 128
 TRUNCATIONS = ("equal_size", "longest_first", "first_only", "waterfall", "head_and_tail")
+POOLINGS = ("first_token", "mean", "last_token")
 VECTORS = ("pooled_output", "first_token", "mean", "mean_of_last_layers")
 WITH_WEIGHTS = ("model", "model_with_mlm", "text_embedding", "all")
 WITH_ENCODER = ("model", "model_with_mlm", "all")
@@ -52,6 +53,7 @@ def wrong(choices: Choices) -> list[errors.UserError]:
         ("checkpoint.weights", choices.checkpoint.weights, WEIGHTS),
         ("preprocessing.truncation", choices.preprocessing.truncation, TRUNCATIONS),
         ("text_embedding.vector", choices.text_embedding.vector, VECTORS),
+        ("encoder.pooled_output", choices.encoder.pooled_output or POOLINGS[0], POOLINGS),
     ):
         if value not in known:
             mistakes.append(_not_one_of(setting, value, known))

@@ -4,6 +4,9 @@ Three inputs, int32 `[B, L]`: `input_word_ids`, `input_mask`, `input_type_ids`. 
 `pooled_output` and its alias `default` `[B, D]`, `sequence_output` `[B, L, D]`, and
 `encoder_outputs`, a list of `[B, L, D]` (B: batch size, L: sequence length, D: hidden size).
 Nothing else is changed: what TF-NLP's code computes is what comes out.
+
+An encoder without a pooler has no `pooled_output` of its own; it is then made of
+`sequence_output`, in one of the ways of `encoder.pooled_output`.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
+from official.nlp.modeling import networks
 
 from exporter import encoder_configs
 
@@ -43,22 +47,44 @@ def call(
     Returns:
       The four outputs by name, and what else the configuration asks for: `attention_scores` by
       `return_attention_scores`, `word_embeddings` by `return_word_embeddings`.
+
+    Raises:
+      ValueError: The sequences are too long for the encoder. Where that is only known when a graph
+        runs, it is an InvalidArgumentError.
     """
-    if architecture.type == "xlnet":
-        outputs = _call_xlnet(network, inputs, training)
-    elif architecture.type in _ONE_LENGTH and architecture.max_seq_length is not None:
-        outputs = _call_padded(network, inputs, training, architecture.max_seq_length)
-    else:
-        outputs = network(inputs, training=training)
-    wanted = [
-        name
-        for name in outputs
+    outputs = run(network, architecture, inputs, training)
+    wanted = {
+        name: output
+        for name, output in outputs.items()
         if name in _OUTPUT_NAMES or getattr(architecture.encoder, f"return_{name}", False)
-    ]
-    return {name: outputs[name] for name in wanted} | {"default": outputs["pooled_output"]}
+    }
+    if architecture.pooled_output is not None:
+        pool = _POOLINGS[architecture.pooled_output]
+        wanted["pooled_output"] = pool(wanted["sequence_output"], inputs["input_mask"])
+    return wanted | {"default": wanted["pooled_output"]}
 
 
-def _call_padded(
+def run(
+    network: tf_keras.layers.Layer,
+    architecture: encoder_configs.Architecture,
+    inputs: dict[str, tf.Tensor],
+    training: bool | None,
+) -> dict[str, Any]:
+    """Runs an encoder and returns what TF-NLP's code makes, by name; the arguments are `call`'s."""
+    if isinstance(network, networks.XLNetBase):
+        return _run_xlnet(network, inputs, training)
+    longest = architecture.max_seq_length
+    if longest is None:
+        return network(inputs, training=training)
+    length = inputs["input_word_ids"].shape[1]
+    if length is not None and length > longest:
+        raise ValueError(f"{_at_most(longest)}, received {length}".replace("_", " "))
+    if architecture.type in _ONE_LENGTH:
+        return _run_padded(network, inputs, training, longest)
+    return network(_checked(inputs, longest), training=training)
+
+
+def _run_padded(
     network: tf_keras.layers.Layer,
     inputs: dict[str, tf.Tensor],
     training: bool | None,
@@ -66,26 +92,37 @@ def _call_padded(
 ) -> dict[str, Any]:
     """Pads the inputs to the one length that the network takes, and cuts its outputs."""
     length = tf.shape(inputs["input_word_ids"])[1]
-    with tf.control_dependencies([_check_length(length, longest)]):
-        missing = longest - length
-    padded = {
-        name: tf.ensure_shape(tf.pad(value, [[0, 0], [0, missing]]), [None, longest])
-        for name, value in inputs.items()
-    }
+    with tf.name_scope(_at_most(longest)):
+        padded = {
+            name: tf.ensure_shape(tf.pad(value, [[0, 0], [0, longest - length]]), [None, longest])
+            for name, value in inputs.items()
+        }
     outputs = dict(network(padded, training=training))
     outputs["sequence_output"] = outputs["sequence_output"][:, :length]
     outputs["encoder_outputs"] = [output[:, :length] for output in outputs["encoder_outputs"]]
     return outputs
 
 
-def _check_length(length: tf.Tensor, longest: int) -> tf.Operation:
-    return tf.debugging.assert_less_equal(
-        length, longest, message=f"This encoder takes sequences of at most {longest} tokens."
-    )
+def _checked(inputs: dict[str, tf.Tensor], longest: int) -> dict[str, tf.Tensor]:
+    """Returns the inputs, by way of an op that fails where they are too long.
+
+    An assertion would come too late: a graph is checked for shapes that cannot be before it runs,
+    and what fails first then is a layer's inner reshape.
+    """
+    word_ids = inputs["input_word_ids"]
+    length = tf.shape(word_ids)[1]
+    with tf.name_scope(_at_most(longest)):
+        zeros = tf.pad(tf.zeros([length], word_ids.dtype), [[0, longest - length]])
+        return inputs | {"input_word_ids": word_ids + zeros[:length]}
 
 
-def _call_xlnet(
-    network: tf_keras.layers.Layer, inputs: dict[str, tf.Tensor], training: bool | None
+def _at_most(longest: int) -> str:
+    """The name of ops that fail where sequences are too long; TensorFlow's errors tell it."""
+    return f"sequences_may_have_at_most_{longest}_tokens"
+
+
+def _run_xlnet(
+    network: networks.XLNetBase, inputs: dict[str, tf.Tensor], training: bool | None
 ) -> dict[str, Any]:
     """Calls `XLNetBase`, which names its inputs otherwise and returns the last layer's output."""
     word_ids, mask, type_ids = (inputs[name] for name in INPUT_NAMES)
@@ -98,10 +135,8 @@ def _call_xlnet(
             input_mask=tf.cast(mask, tf.float32),
             training=training,
         )
-    # XLNet puts [CLS] last (Yang et al., 2019, section 2.5), and padding before the text.
     return {
         "sequence_output": sequence_output,
-        "pooled_output": sequence_output[:, -1],
         "encoder_outputs": [output["content_attention"] for output in outputs],
     }
 
@@ -126,3 +161,29 @@ def _recorded(layers: list[tf_keras.layers.Layer]) -> Iterator[list[Any]]:
     finally:
         for layer in layers:
             object.__delattr__(layer, "call")
+
+
+def _first_token(sequence_output: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    del mask
+    return sequence_output[:, 0]
+
+
+def _mean(sequence_output: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """The mean over the tokens; zeros where there are none."""
+    weights = tf.cast(mask, sequence_output.dtype)[:, :, tf.newaxis]
+    count = tf.maximum(tf.reduce_sum(weights, axis=1), 1.0)
+    return tf.reduce_sum(sequence_output * weights, axis=1) / count
+
+
+def _last_token(sequence_output: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """The last position that is no padding, whichever side that is on; the last if all are."""
+    behind = tf.argmax(tf.reverse(mask, [1]), axis=1, output_type=tf.int32)
+    return tf.gather(sequence_output, tf.shape(mask)[1] - 1 - behind, axis=1, batch_dims=1)
+
+
+# Ways to make `pooled_output` `[B, D]` of `sequence_output` and `input_mask`.
+_POOLINGS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+    "first_token": _first_token,
+    "mean": _mean,
+    "last_token": _last_token,
+}

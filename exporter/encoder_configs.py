@@ -50,12 +50,15 @@ class Architecture:
       mlm_activation: Activation of the head's dense layer, or None for none.
       source: Where it was read, for messages.
       is_record: Whether that is what a pre-training run recorded.
+      pooled_output: How `pooled_output` is made in an encoder without a pooler, one of
+        `choices.POOLINGS`; None leaves it to the encoder.
     """
 
     config: tfnlp_encoders.EncoderConfig
     mlm_activation: str | None
     source: str
     is_record: bool = False
+    pooled_output: str | None = None
 
     @property
     def type(self) -> str:
@@ -66,7 +69,10 @@ class Architecture:
     def max_seq_length(self) -> int | None:
         """The longest sequence that the encoder takes; None for no limit (XLNet)."""
         names = ("max_position_embeddings", "max_sequence_length")
-        return next((getattr(self.encoder, n) for n in names if hasattr(self.encoder, n)), None)
+        longest = next((getattr(self.encoder, n) for n in names if hasattr(self.encoder, n)), None)
+        if self.type == "bigbird" and longest is not None and self.encoder.block_size:
+            return longest - longest % self.encoder.block_size  # It takes whole blocks alone.
+        return longest
 
     @property
     def encoder(self) -> Any:
@@ -110,7 +116,7 @@ def read_architecture(
         architecture = _from_gin(encoder)
     if mlm.mlm_activation is not None:
         architecture = dataclasses.replace(architecture, mlm_activation=mlm.mlm_activation)
-    return architecture
+    return dataclasses.replace(architecture, pooled_output=encoder.pooled_output)
 
 
 def _from_yaml(encoder: settings.EncoderSettings, setting: str) -> Architecture:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +13,8 @@ import tf_keras
 from official.modeling import tf_utils
 from official.nlp.configs import encoders as tfnlp_encoders
 from official.nlp.modeling import layers as tfnlp_layers
+from official.nlp.modeling import networks
+from official.projects.bigbird import encoder as bigbird
 from tensorflow.python.ops import resource_variable_ops
 
 from exporter import (
@@ -107,7 +110,7 @@ def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Enco
     with _variables_without_values(), used_fields.recorded(architecture.config) as asked:
         try:
             # AutoGraph would look through each layer's code for what Keras layers do not need.
-            network, masked_lm = tf.autograph.experimental.do_not_convert(_build)(
+            network, masked_lm, pooling = tf.autograph.experimental.do_not_convert(_build)(
                 architecture, with_mlm
             )
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
@@ -121,23 +124,72 @@ def build(architecture: encoder_configs.Architecture, *, with_mlm: bool) -> Enco
                 received=architecture.source,
                 where=builders.place(architecture.encoder) if is_own else None,
             ) from error
-    unused = used_bindings.check(network, with_mlm=with_mlm)
-    errors.raise_all([*unused, *used_fields.check(architecture, asked)])
-    return Encoder(network, masked_lm, used_fields.as_built(architecture))
+    mistakes = used_bindings.check(network, with_mlm=with_mlm)
+    mistakes += used_fields.check(architecture, asked)
+    if architecture.pooled_output is not None and pooling is None:
+        mistakes.append(_has_pooler(architecture))
+    errors.raise_all(mistakes)
+    built = dataclasses.replace(used_fields.as_built(architecture), pooled_output=pooling)
+    return Encoder(network, masked_lm, built)
 
 
 def _build(
     architecture: encoder_configs.Architecture, with_mlm: bool
-) -> tuple[tf_keras.layers.Layer, tfnlp_layers.MaskedLM | None]:
-    network = tfnlp_encoders.build_encoder(architecture.config)
+) -> tuple[tf_keras.layers.Layer, tfnlp_layers.MaskedLM | None, str | None]:
+    with _own_dropout():
+        network = tfnlp_encoders.build_encoder(_for_use(architecture.config))
+    if isinstance(network, bigbird.BigBirdEncoder):
+        # Its gradient checkpointing, which this leaves away, keeps state that cannot be saved.
+        network = type(network).from_config(network.get_config())
     if architecture.type == "any":
         builders.check_built(network)
     for module in network.submodules:
         # Routers of sparse mixers count what they route, in variables that each call changes.
         if hasattr(module, "_export_metrics"):
             module._export_metrics = False
-    width = _outputs(network, architecture)["sequence_output"].shape[-1]
-    return network, _build_masked_lm(network, architecture, width) if with_mlm else None
+    outputs = _outputs(network, architecture)
+    width = outputs["sequence_output"].shape[-1]
+    masked_lm = _build_masked_lm(network, architecture, width) if with_mlm else None
+    return network, masked_lm, _pooling(network, outputs, architecture)
+
+
+def _for_use(config: tfnlp_encoders.EncoderConfig) -> tfnlp_encoders.EncoderConfig:
+    """Returns the configuration without what XLNet needs in pre-training alone.
+
+    Its second stream of queries predicts tokens; the stream of contents, which is the encoder, has
+    the same weights (Yang et al., 2019, section 2.3). `bi_data` wants batches of which one half is
+    reversed.
+    """
+    if config.type != "xlnet":
+        return config
+    config = copy.deepcopy(config)
+    config.xlnet.two_stream = config.xlnet.bi_data = False
+    return config
+
+
+def _pooling(
+    network: tf_keras.layers.Layer,
+    outputs: Mapping[str, Any],
+    architecture: encoder_configs.Architecture,
+) -> str | None:
+    """Returns how `pooled_output` is made, or None where the encoder's own pooler makes it."""
+    if isinstance(network, networks.MobileBERTEncoder):
+        own = "first_token" if network.pooler_layer is None else None
+    elif isinstance(network, networks.XLNetBase):
+        own = "last_token"  # [CLS] is there in its pre-training (section 2.5).
+    else:
+        own = None if "pooled_output" in outputs else "first_token"
+    return own and (architecture.pooled_output or own)
+
+
+def _has_pooler(architecture: encoder_configs.Architecture) -> errors.UserError:
+    return errors.UserError(
+        "encoder.pooled_output is for encoders without a pooler. This one has its own, in place of "
+        "which export.pooler may choose another.",
+        example="export.pooler = @identity_pooler",
+        received=f"{architecture.pooled_output!r} for an encoder of type {architecture.type!r}",
+        setting="encoder.pooled_output",
+    )
 
 
 def _outputs(
@@ -152,7 +204,7 @@ def _outputs(
     if hasattr(network, "inputs"):
         functional = isinstance(network.inputs, list)
         return network.output if functional else network(network.inputs)
-    return encoder_calls.call(network, architecture, inputs, training=None)
+    return encoder_calls.run(network, architecture, inputs, training=None)
 
 
 def _embedding_table(network: tf_keras.layers.Layer) -> tf.Variable:
@@ -175,6 +227,16 @@ def _build_masked_lm(
         masked_positions=tf_keras.Input([None], dtype=tf.int32),
     )
     return masked_lm
+
+
+@contextlib.contextmanager
+def _own_dropout() -> Iterator[None]:
+    """Gives Keras its Dropout back, which BigBird's gradient checkpointing replaces for good."""
+    own = tf_keras.layers.Dropout
+    try:
+        yield
+    finally:
+        tf_keras.layers.Dropout = own
 
 
 @contextlib.contextmanager

@@ -33,12 +33,18 @@ class EncoderSettings:
         With a file: the type to read it as, for instance "bert_v2" where a run has "any".
       config: The configuration dataclass for `type`, in gin e.g. `@BertEncoderConfig()`. With a
         file of type "any": the dataclass to fill from it, `@my_package.MyEncoderConfig`.
+      pooled_output: How `pooled_output`, and `default`, is made of `sequence_output` where the
+        encoder has no pooler: "first_token", "mean" over the tokens or "last_token" that is no
+        padding. None takes what TF-NLP's code makes; where it makes none, the last token of XLNet,
+        which pre-training knows as the place of [CLS], and else the first. No layer of it is
+        trained.
     """
 
     encoder_config_file: str | None = None
     bert_config_file: str | None = None
     type: str | None = None
     config: Any = None
+    pooled_output: str | None = None
 
     @property
     def sources(self) -> list[str]:

@@ -56,6 +56,13 @@ def _pooler(
     layer = encoder.pooler_layer
     pooler = restoration.pooler
     if layer is None:
+        choice = encoder.architecture.pooled_output
+        if choice is not None:
+            yield findings.Finding(
+                "pooler",
+                f"the encoder has none: pooled_output is made by {choice} "
+                "(encoder.pooled_output), not trained",
+            )
         return
     if pooler.checkpoint_item is not None:
         yield findings.Finding("pooler", f"copied from {pooler.checkpoint_item}")

@@ -89,6 +89,29 @@ class TestRefusals:
                 ),
             ),
             (
+                [
+                    "export.export_type = 'preprocessing'",
+                    "tokenizer.vocab_file = 'v'",
+                    "encoder.pooled_output = 'max'",
+                ],
+                (
+                    "encoder.pooled_output must be one of first_token, mean, last_token.\n"
+                    "  received: 'max'\n  example:  encoder.pooled_output = 'first_token'"
+                ),
+            ),
+            (
+                [
+                    "export.export_type = 'preprocessing'",
+                    "tokenizer.vocab_file = 'v'",
+                    "text_embedding.vector = 'max'",
+                ],
+                (
+                    "text_embedding.vector must be one of pooled_output, first_token, mean, "
+                    "mean_of_last_layers.\n"
+                    "  received: 'max'\n  example:  text_embedding.vector = 'pooled_output'"
+                ),
+            ),
+            (
                 ["export.export_type = 'preprocessing'"],
                 (
                     "Exactly one of --vocab_file and --sp_model_file is needed.\n  received: none\n"

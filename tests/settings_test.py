@@ -21,6 +21,7 @@ _DEFAULTS = {
     "encoder.bert_config_file": None,
     "encoder.type": None,
     "encoder.config": None,
+    "encoder.pooled_output": None,
     "mlm.mlm_activation": None,
     "checkpoint.model_checkpoint_path": None,
     "checkpoint.weights": "raw",

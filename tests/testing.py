@@ -23,8 +23,10 @@ from official.nlp.configs import encoders as tfnlp_encoders
 from official.nlp.modeling import layers as tfnlp_layers
 from official.nlp.modeling import models as tfnlp_models
 
+from tests import source_calls
+
 TESTDATA = pathlib.Path(__file__).parent / "testdata"
-INPUT_NAMES = ("input_word_ids", "input_mask", "input_type_ids")
+INPUT_NAMES = source_calls.INPUT_NAMES
 OUTPUT_NAMES = ("pooled_output", "sequence_output", "encoder_outputs")
 POSITIONS_NAME = "masked_lm_positions"
 VOCABULARY_SIZE = 40
@@ -62,7 +64,7 @@ class Case:
     @property
     def has_masked_lm(self) -> bool:
         """Whether the checkpoint has the masked-language-model head."""
-        return self.layout not in ("encoder", "model")
+        return self.layout not in ("encoder", "model") and self.type != "xlnet"
 
     def get(self, *names: str) -> Any:
         """Returns the configuration's field of the first of these names that there is."""
@@ -75,8 +77,15 @@ class Case:
         return self.get("vocab_size", "word_vocab_size")
 
     @property
+    def type_vocab_size(self) -> int:
+        """The number of types of tokens."""
+        return 2 if self.type == "xlnet" else self.get("type_vocab_size")
+
+    @property
     def max_length(self) -> int:
-        """The longest sequence."""
+        """The longest sequence; for XLNet, which takes any, one of them."""
+        if self.type == "xlnet":
+            return 16
         return self.get("max_position_embeddings", "max_sequence_length")
 
     @property
@@ -97,12 +106,12 @@ class Source:
 
     Attributes:
       network: The encoder.
-      pretrainer: What it was, or is to be, pre-trained in.
+      pretrainer: What it was, or is to be, pre-trained in; for XLNet without variables of its own.
       next_sentence: The head of the other task of pre-training.
     """
 
     network: tf_keras.layers.Layer
-    pretrainer: tfnlp_models.BertPretrainerV2
+    pretrainer: tfnlp_models.BertPretrainerV2 | tfnlp_models.XLNetPretrainer
     next_sentence: tfnlp_layers.ClassificationHead
 
     @property
@@ -135,7 +144,7 @@ class Source:
     ) -> dict[str, tf.Tensor | list[tf.Tensor]]:
         """Returns what the export is to return, with `mlm_logits` where there are positions."""
         encoder_inputs = {name: inputs[name] for name in INPUT_NAMES}
-        raw = self.network(encoder_inputs, training=training)
+        raw = source_calls.call(self.network, encoder_inputs, training)
         outputs = {name: raw[name] for name in OUTPUT_NAMES}
         outputs["default"] = outputs["pooled_output"]
         if POSITIONS_NAME in inputs:
@@ -198,16 +207,18 @@ def build(case: Case) -> Source:
     next_sentence = tfnlp_layers.ClassificationHead(
         inner_dim=case.get("hidden_size"), num_classes=2, name="next_sentence"
     )
+    # Makes the variables.
+    example = {name: tf.ones([1, 2], tf.int32) for name in INPUT_NAMES}
+    sequence_output = source_calls.call(network, example)["sequence_output"]
+    next_sentence(sequence_output)
+    if case.type == "xlnet":
+        return Source(network, tfnlp_models.XLNetPretrainer(network), next_sentence)
     pretrainer = tfnlp_models.BertPretrainerV2(
         network,
         mlm_activation=tf_utils.get_activation(case.mlm_activation),
         classification_heads=[next_sentence],
     )
-    # Makes the heads' variables.
-    symbolic = {name: tf_keras.Input([None], dtype=tf.int32) for name in INPUT_NAMES}
-    sequence_output = network(symbolic)["sequence_output"]
-    pretrainer.masked_lm(sequence_output, masked_positions=symbolic["input_mask"])
-    next_sentence(sequence_output)
+    pretrainer.masked_lm(sequence_output, masked_positions=tf.zeros([1, 1], tf.int32))
     return Source(network, pretrainer, next_sentence)
 
 

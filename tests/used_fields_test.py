@@ -151,7 +151,7 @@ def test_a_bypassed_encoder_is_described_as_it_was_built() -> None:
 
 def test_any_other_encoder_is_described_as_it_was_configured() -> None:
     architecture = _architecture(_SIZES)
-    assert _built(_SCAFFOLD, architecture).architecture is architecture
+    assert _built(_SCAFFOLD, architecture).architecture == architecture
 
 
 def test_synonyms_are_fields_and_parameters_that_there_are() -> None:

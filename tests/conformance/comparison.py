@@ -34,7 +34,7 @@ def inputs(case: testing.Case, batch: int, length: int) -> dict[str, tf.Tensor]:
     arrays = (
         random.integers(1, case.vocab_size, [batch, length]) * mask,
         mask,
-        random.integers(0, case.get("type_vocab_size"), [batch, length]) * mask,
+        random.integers(0, case.type_vocab_size, [batch, length]) * mask,
     )
     return {
         name: tf.constant(array, tf.int32)
