@@ -25,7 +25,7 @@ _YES = "yes"
 def _table() -> dict[str, dict[str, str]]:
     """The README's cells by row and column."""
     text = _README.read_text(encoding="utf-8")
-    lines = text[text.index("## Encoders") :].split("\n\n")[2].splitlines()
+    lines = text[text.index("\n## Encoders\n") :].split("\n\n")[2].splitlines()
     head, _, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in lines)
     return {name: dict(zip(head[1:], cells, strict=True)) for name, *cells in rows}
 
