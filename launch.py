@@ -16,7 +16,7 @@ import sys
 from exporter import command_line, config
 
 # What `--mode` may be, and the module of its root configurable, which has the same name.
-MODES = {"export": "exporter.export"}
+MODES = {"export": "exporter.export", "verify": "exporter.verify"}
 
 
 def run(argv: list[str]) -> int:
@@ -42,7 +42,8 @@ def run(argv: list[str]) -> int:
 def _run_mode(root: str, configuration: config.Config) -> None:
     resolved = config.resolve(configuration, root)
     resolved.apply()
-    if resolved.value(f"{root}.dry_run"):
+    # What is bound of an export is what other modes do it with, too.
+    if resolved.value(f"{root}.dry_run") or resolved.value("exporter.export.dry_run"):
         print(resolved.text(), end="")
     exported = resolved.run()
     if exported is not None:

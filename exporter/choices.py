@@ -44,6 +44,34 @@ class Choices:
     found: tuple[findings.Finding, ...] = ()
 
 
+def from_gin(
+    export_type: str = "model",
+    verify: str = "quick",
+    pooler: Callable[[], poolers.Pooler] = poolers.restored_pooler,
+) -> Choices:
+    """Returns what gin binds of all settings.
+
+    Args:
+      export_type: As `exporter.export.export` takes it.
+      verify: The same.
+      pooler: The same.
+    """
+    return Choices(
+        export_type=export_type,
+        verify=verify,
+        pooler=pooler,
+        encoder=settings.EncoderSettings(),
+        mlm=settings.MlmSettings(),
+        checkpoint=settings.CheckpointSettings(),
+        pretraining=settings.PretrainingSettings(),
+        tokenizer=settings.TokenizerSettings(),
+        preprocessing=settings.PreprocessingSettings(),
+        text_embedding=settings.TextEmbeddingSettings(),
+        warmup=settings.WarmupSettings(),
+        checks=settings.CheckSettings(),
+    )
+
+
 def wrong(choices: Choices) -> list[errors.UserError]:
     """Values that cannot be right."""
     mistakes = []

@@ -10,8 +10,13 @@ import tensorflow as tf
 
 from exporter import reports
 
-# The largest difference of float32 outputs, relative to the largest output above 1.
+# The largest difference of float32 outputs, relative to the largest expected value above 1.
 LIMIT = 1e-5
+# The same by what is computed in.
+LIMITS = {"float64": LIMIT, "float32": LIMIT, "float16": 1e-2, "bfloat16": 5e-2}
+_LOOK_AT = (
+    "weights in another order, another configuration, or another checkpoint than the export's"
+)
 
 
 def compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> reports.Check:
@@ -27,7 +32,7 @@ def compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> r
     """
     if set(expected) != set(got):
         return reports.Check(name, False, f"{sorted(got)} instead of {sorted(expected)}")
-    largest, where = 0.0, "all equal"
+    passed, largest, where = True, 0.0, "all equal"
     for key in sorted(expected):
         ours, theirs = tf.nest.flatten(expected[key]), tf.nest.flatten(got[key])
         if len(ours) != len(theirs):
@@ -37,7 +42,13 @@ def compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> r
             difference = _difference(one, other)
             if difference > largest or np.isnan(difference):
                 largest, where = difference, f"largest difference {difference:.1e} in {key}"
-    return reports.Check(name, largest <= LIMIT, where)
+            passed = passed and difference <= _limit(one)
+    return reports.Check(name, passed, where, difference=largest, look_at=_LOOK_AT)
+
+
+def _limit(expected: tf.Tensor | None) -> float:
+    """The largest difference that counts as none; zero of integers."""
+    return 0.0 if expected is None else LIMITS.get(expected.dtype.name, 0.0)
 
 
 def _difference(expected: tf.Tensor | None, got: tf.Tensor | None) -> float:
@@ -46,6 +57,8 @@ def _difference(expected: tf.Tensor | None, got: tf.Tensor | None) -> float:
         return 0.0 if expected is got else float("nan")
     if expected.shape != got.shape or expected.dtype != got.dtype:
         return float("nan")
+    if expected.dtype == tf.bfloat16:  # Which NumPy does not know.
+        expected, got = tf.cast(expected, tf.float32), tf.cast(got, tf.float32)
     expected_values, got_values = np.asarray(expected), np.asarray(got)
     scale = max(1.0, float(np.max(np.abs(expected_values), initial=0.0)))
     return float(np.max(np.abs(expected_values - got_values), initial=0.0)) / scale

@@ -176,7 +176,8 @@ def resolve(config: Config, root: str) -> Resolved:
     Raises:
       UserError: There are mistakes; all of them are told.
     """
-    importlib.import_module(root)
+    with gin.unlock_config():  # An earlier run in this process may have locked it.
+        importlib.import_module(root)
     parsed = gin_parsing.parse(config.gin_files, config.bindings, config.search_paths)
     record = pretraining_gin.read(parsed.bindings)
     notes = [record.note] if record else []

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import gin
 
-from exporter import choices, errors, findings, poolers, progress, settings
+from exporter import choices, errors, findings, poolers, progress
 
 _logger = logging.getLogger(__name__)
 
@@ -47,23 +47,10 @@ def export(
       UserError: A choice is wrong, or a file is.
       VerificationError: What was written is not what it came from. Nothing is left of it.
     """
-    chosen = choices.Choices(
-        export_type=export_type,
-        verify=verify,
-        pooler=pooler,
-        encoder=settings.EncoderSettings(),
-        mlm=settings.MlmSettings(),
-        checkpoint=settings.CheckpointSettings(),
-        pretraining=settings.PretrainingSettings(),
-        tokenizer=settings.TokenizerSettings(),
-        preprocessing=settings.PreprocessingSettings(),
-        text_embedding=settings.TextEmbeddingSettings(),
-        warmup=settings.WarmupSettings(),
-        checks=settings.CheckSettings(),
-    )
+    chosen = choices.from_gin(export_type, verify, pooler)
     from_run = chosen.pretraining.pretraining_dir is not None
     errors.raise_all(choices.wrong(chosen) + ([] if from_run else choices.missing(chosen)))
-    _import_tensorflow()
+    import_tensorflow()
     from exporter import parts, plans, records, targets
 
     target = targets.check(export_path, overwrite=overwrite)
@@ -88,7 +75,8 @@ def export(
 
 
 @functools.cache
-def _import_tensorflow() -> None:
+def import_tensorflow() -> None:
+    """Imports TensorFlow, once in a process."""
     # Hundreds of thousands of objects of its modules live as long as the process: the garbage
     # collector need not look at them, now or later.
     gc.disable()

@@ -114,6 +114,14 @@ FLAGS = (
         repr,
     ),
     Flag(
+        "report_dir",
+        "verify.report_dir",
+        "With --mode=verify: a folder to write report.json, report.txt and report.html to.",
+        "/tmp/bert_model.record",
+        _TEXT,
+        repr,
+    ),
+    Flag(
         "dry_run",
         "export.dry_run",
         "Check all that can be checked without building the model, print the configuration, stop.",

@@ -105,12 +105,12 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
     if plan.source is None:
         plan.check()
     else:
-        built = _build(plan, plan.source)
+        built = build(plan, plan.source)
     if built is not None and kind in choices.WITH_ENCODER:
         made = "model" if built.encoder.masked_lm is None else "model_with_mlm"
         complete("encoder", made, _write_encoder, built)
     scored = built is not None and built.is_restored and built.encoder.masked_lm is not None
-    text = _text(plan, built) if scored or kind in choices.WITH_TEXT else None
+    text = text_of(plan, built) if scored or kind in choices.WITH_TEXT else None
     if text is not None:
         outcome.found += tokenizers.find(text.tokenizer)
     if built is not None and text is not None and scored:
@@ -130,7 +130,7 @@ def _add_warmup(plan: plans.Plan, path: str) -> None:
             warmups.write(path, batch_sizes=options.batch_sizes, seq_lengths=options.seq_lengths)
 
 
-def _add_findings(outcome: Outcome, plan: plans.Plan, built: _Built | None) -> None:
+def _add_findings(outcome: Outcome, plan: plans.Plan, built: Built | None) -> None:
     num_types = None
     if built is not None:
         outcome.found += training_evidence.find(built.restoration, built.encoder)
@@ -140,7 +140,7 @@ def _add_findings(outcome: Outcome, plan: plans.Plan, built: _Built | None) -> N
 
 
 @dataclasses.dataclass(eq=False)
-class _Built:
+class Built:
     """An encoder, and where its variables' values come from.
 
     Attributes:
@@ -154,7 +154,16 @@ class _Built:
     is_restored: bool = False
 
 
-def _build(plan: plans.Plan, source: plans.Source) -> _Built:
+def build(plan: plans.Plan, source: plans.Source) -> Built:
+    """Builds the encoder and finds its values in the checkpoint.
+
+    Args:
+      plan: What is to be done.
+      source: What the encoder is made from.
+
+    Raises:
+      UserError: It cannot be built, or checkpoint or vocabulary are not its.
+    """
     with progress.step("building the encoder"):
         encoder = encoders.build(source.architecture, with_mlm=source.with_mlm)
         pooler = plan.chosen.pooler()
@@ -176,10 +185,10 @@ def _build(plan: plans.Plan, source: plans.Source) -> _Built:
     _logger.info("%s", restoration.summary())
     if encoder.pooler_layer is not None:
         pooler.initialize(encoder.pooler_layer)
-    return _Built(encoder, restoration)
+    return Built(encoder, restoration)
 
 
-def _write_encoder(plan: plans.Plan, built: _Built, path: str) -> reports.Report | None:
+def _write_encoder(plan: plans.Plan, built: Built, path: str) -> reports.Report | None:
     module = encoder_modules.EncoderModule(
         built.encoder,
         vocab_file=plan.chosen.tokenizer.vocab_file,
@@ -192,13 +201,13 @@ def _write_encoder(plan: plans.Plan, built: _Built, path: str) -> reports.Report
         return None
     with progress.step("verifying the encoder"):
         report = verification.verify_encoder(
-            path, module, built.restoration, level=plan.chosen.verify
+            path, built.encoder, built.restoration, level=plan.chosen.verify
         )
         built.is_restored = True
         return report
 
 
-def _mlm_score(plan: plans.Plan, built: _Built, text: _Text) -> findings.Finding:
+def _mlm_score(plan: plans.Plan, built: Built, text: Text) -> findings.Finding:
     with progress.step("guessing masked words"):
         return mlm_scores.find(
             built.encoder,
@@ -209,7 +218,7 @@ def _mlm_score(plan: plans.Plan, built: _Built, text: _Text) -> findings.Finding
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Text:
+class Text:
     """A tokenizer, and what it was made from."""
 
     tokenizer: tokenizers.Tokenizer
@@ -220,7 +229,16 @@ class _Text:
         return truncation.make(self.source.packing.truncation, self.source.packing.head_percent)
 
 
-def _text(plan: plans.Plan, built: _Built | None) -> _Text:
+def text_of(plan: plans.Plan, built: Built | None) -> Text:
+    """Makes the tokenizer.
+
+    Args:
+      plan: What is to be done.
+      built: The encoder, where there is one.
+
+    Raises:
+      UserError: The vocabulary is wrong.
+    """
     files = plan.chosen.tokenizer
     longest = None if built is None else built.encoder.max_seq_length
     default_length = min(choices.DEFAULT_SEQ_LENGTH, longest or choices.DEFAULT_SEQ_LENGTH)
@@ -239,10 +257,10 @@ def _text(plan: plans.Plan, built: _Built | None) -> _Text:
         plan.chosen.preprocessing,
         dict(tokenizer.special_tokens) if files.special_tokens else None,
     )
-    return _Text(tokenizer, source)
+    return Text(tokenizer, source)
 
 
-def _write_preprocessing(plan: plans.Plan, text: _Text, path: str) -> reports.Report | None:
+def _write_preprocessing(plan: plans.Plan, text: Text, path: str) -> reports.Report | None:
     options = plan.chosen.preprocessing
     module = preprocessing.Preprocessing(
         text.tokenizer,
@@ -260,7 +278,7 @@ def _write_preprocessing(plan: plans.Plan, text: _Text, path: str) -> reports.Re
     if plan.chosen.verify == "off":
         return None
     with progress.step("verifying the preprocessing"):
-        return text_verification.verify_preprocessing(path, text.source)
+        return text_verification.verify_preprocessing(path, text.source, level=plan.chosen.verify)
 
 
 def _require_no_assert(path: str) -> None:
@@ -272,7 +290,7 @@ def _require_no_assert(path: str) -> None:
 
 
 def _write_text_embedding(
-    plan: plans.Plan, built: _Built, text: _Text, path: str
+    plan: plans.Plan, built: Built, text: Text, path: str
 ) -> reports.Report | None:
     options = plan.chosen.text_embedding
     module = text_embedding.TextEmbedding(
@@ -290,4 +308,6 @@ def _write_text_embedding(
         return None
     with progress.step("verifying the text embedding"):
         restorations.restore(built.restoration, built.encoder)
-        return text_verification.verify_text_embedding(path, text.source, built.encoder, options)
+        return text_verification.verify_text_embedding(
+            path, text.source, built.encoder, options, level=plan.chosen.verify
+        )

@@ -13,10 +13,12 @@ from official.nlp.modeling import layers as tfnlp_layers
 
 from exporter import (
     comparison,
+    contract_clauses,
+    contracts,
     encoders,
+    loaded_models,
     packing_reference,
     reports,
-    serving_ops,
     settings,
 )
 
@@ -29,6 +31,9 @@ _TEXTS = (
     "\u4f60\u597d\uff0c\u4e16\u754c \u0441\u043b\u043e\u0432\u043e",
     "Many words " * 200,
 )
+_SPECIAL_TOKENS = "special tokens"
+_VOCABULARY = "the vocabulary, and how it spells special tokens"
+_CASING = "the vocabulary, and --do_lower_case"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,35 +96,64 @@ class _Packing:
         return packed
 
 
-def verify_preprocessing(path: str, source: TextSource) -> reports.Report:
-    """Compares a preprocessing SavedModel with TF-NLP's preprocessing in Python code.
+def verify_preprocessing(path: str, source: TextSource, *, level: str) -> reports.Report:
+    """Checks a preprocessing SavedModel by its contract, and compares it with its source.
 
     Args:
       path: The SavedModel.
       source: What it was made from.
+      level: "quick": only clauses that cost little. "full": all of them.
 
     Returns:
       The report; the caller decides what a failure means.
     """
+    checks, model = contract_clauses.check("preprocessing", path, quick=level == "quick")
+    if model is not None:
+        checks += preprocessing_parity(model, source)
+    return reports.Report("preprocessing", tuple(checks))
+
+
+def preprocessing_parity(model: loaded_models.Model, source: TextSource) -> list[reports.Check]:
+    """Compares a loaded preprocessing with TF-NLP's preprocessing in Python code.
+
+    Args:
+      model: The preprocessing.
+      source: What it was made from.
+
+    Returns:
+      The checks.
+    """
     tokenizer, pack, special_tokens = source.layers()
-    loaded = tf.saved_model.load(path)
+    loaded = model.loaded
     text = tf.constant(_TEXTS)
-    tokens, got_tokens = tokenizer(text), loaded.tokenize(text)
-    got_special_tokens = {
-        name: int(value) for name, value in loaded.tokenize.get_special_tokens_dict().items()
-    }
-    same_special_tokens = got_special_tokens == special_tokens
-    found = str(dict(sorted(got_special_tokens.items())))
-    return reports.Report(
-        "preprocessing",
-        (
-            reports.Check("special tokens", same_special_tokens, found),
-            _same_tokens("tokens", tokens, got_tokens),
-            comparison.compare("packed inputs", pack([tokens]), loaded(text)),
-            *_same_segments(source.packing, pack, tokens, loaded.bert_pack_inputs),
-            serving_ops.check(path),
-        ),
-    )
+    tokens = tokenizer(text)
+
+    def same_special_tokens() -> reports.Check:
+        got = {n: int(value) for n, value in loaded.tokenize.get_special_tokens_dict().items()}
+        return reports.Check(
+            _SPECIAL_TOKENS,
+            got == special_tokens,
+            str(dict(sorted(got.items()))),
+            look_at=_VOCABULARY,
+        )
+
+    def same_tokens() -> reports.Check:
+        got = loaded.tokenize(text)
+        found = f"{got.flat_values.shape[0]} in {len(_TEXTS)} texts"
+        return reports.Check("tokens", tokens.to_list() == got.to_list(), found, look_at=_CASING)
+
+    def same_inputs() -> reports.Check:
+        return comparison.compare("packed inputs", pack([tokens]), loaded(text))
+
+    checks = [
+        contracts.attempt(name, make)
+        for name, make in (
+            (_SPECIAL_TOKENS, same_special_tokens),
+            ("tokens", same_tokens),
+            ("packed inputs", same_inputs),
+        )
+    ]
+    return [*checks, *_same_segments(source.packing, pack, tokens, loaded.bert_pack_inputs)]
 
 
 def _same_segments(
@@ -132,15 +166,19 @@ def _same_segments(
     for number in sorted({min(2, choices.max_segments), choices.max_segments} - {1}):
         segments = [tf.concat([tokens[i:], tokens[:i]], axis=0) for i in range(number)]
         name = "packed pairs" if number == 2 else f"packed segments, {number} at a time"
-        yield comparison.compare(name, pack(segments), loaded_pack(segments))
+        yield _same_packing(name, pack(segments), loaded_pack, segments)
         if choices.pack_for_xla:
             compiled = tf.function(loaded_pack, jit_compile=True, autograph=False)
-            yield comparison.compare(f"{name}, compiled by XLA", pack(segments), compiled(segments))
+            yield _same_packing(f"{name}, compiled by XLA", pack(segments), compiled, segments)
 
 
-def _same_tokens(name: str, expected: tf.RaggedTensor, got: tf.RaggedTensor) -> reports.Check:
-    same = expected.to_list() == got.to_list()
-    return reports.Check(name, same, f"{got.flat_values.shape[0]} in {len(_TEXTS)} texts")
+def _same_packing(
+    name: str,
+    expected: dict[str, tf.Tensor],
+    call: Callable[[list[tf.RaggedTensor]], dict[str, tf.Tensor]],
+    segments: list[tf.RaggedTensor],
+) -> reports.Check:
+    return contracts.attempt(name, lambda: comparison.compare(name, expected, call(segments)))
 
 
 def verify_text_embedding(
@@ -148,26 +186,54 @@ def verify_text_embedding(
     source: TextSource,
     encoder: encoders.Encoder,
     choices: settings.TextEmbeddingSettings,
+    *,
+    level: str,
 ) -> reports.Report:
-    """Compares a text-embedding SavedModel with TF-NLP's preprocessing and encoder.
+    """Checks a text-embedding SavedModel by its contract, and compares it with its source.
 
     Args:
       path: The SavedModel.
       source: What text is prepared with.
       encoder: The encoder; its variables have their values.
       choices: How vectors are made.
+      level: "quick": only clauses that cost little. "full": all of them.
 
     Returns:
       The report; the caller decides what a failure means.
     """
+    checks, model = contract_clauses.check("text embedding", path, quick=level == "quick")
+    if model is not None:
+        checks += text_embedding_parity(model, source, encoder, choices)
+    return reports.Report("text embedding", tuple(checks))
+
+
+def text_embedding_parity(
+    model: loaded_models.Model,
+    source: TextSource,
+    encoder: encoders.Encoder,
+    choices: settings.TextEmbeddingSettings,
+) -> list[reports.Check]:
+    """Compares a loaded text embedding with TF-NLP's preprocessing and encoder.
+
+    Args:
+      model: The text embedding.
+      source: What text is prepared with.
+      encoder: The encoder; its variables have their values.
+      choices: How vectors are made.
+
+    Returns:
+      The checks.
+    """
     tokenizer, pack, _ = source.layers()
-    loaded = tf.saved_model.load(path)
     inputs = pack([tokenizer(tf.constant(_TEXTS))])
     outputs = encoder(inputs, training=False)
     expected = {"vectors": tf.constant(_vectors(outputs, inputs["input_mask"].numpy(), choices))}
-    got = {"vectors": loaded(tf.constant(_TEXTS))}
-    same = comparison.compare("vectors", expected, got)
-    return reports.Report("text embedding", (same, serving_ops.check(path)))
+
+    def same_vectors() -> reports.Check:
+        got = {"vectors": model.loaded(tf.constant(_TEXTS))}
+        return comparison.compare("vectors", expected, got)
+
+    return [contracts.attempt("vectors", same_vectors)]
 
 
 def _vectors(

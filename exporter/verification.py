@@ -7,7 +7,7 @@ files, sharing traces) is used on the source's side.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,97 +15,155 @@ import tensorflow as tf
 
 from exporter import (
     comparison,
+    contract_clauses,
+    contracts,
+    contracts_of_calls,
     encoder_calls,
-    encoder_modules,
     encoders,
     errors,
+    loaded_models,
     reports,
     restorations,
 )
 
 _SEED = 20201012
+_VARIABLES = "variables in the source's order"
+_DROPOUT = "dropout in training"
+_CHECKPOINT = "whether it was made from this checkpoint, these weights and this pooler"
 
 
 def verify_encoder(
     path: str,
-    module: encoder_modules.EncoderModule,
+    source: encoders.Encoder,
     restoration: restorations.Restoration,
     *,
     level: str,
 ) -> reports.Report:
-    """Compares an encoder's SavedModel with its source.
+    """Checks an encoder's SavedModel by its contract, and compares it with its source.
 
     Args:
       path: The SavedModel.
-      module: What it was written from; its variables get their values here.
+      source: What it was made from; its variables get their values here.
       restoration: Where the values come from.
-      level: "quick": one batch, outputs for inference. "full": several lengths, gradients and
-        dropout, too.
+      level: "quick": what costs little, and one batch for inference. "full": all clauses, several
+        lengths, gradients and dropout, too.
 
     Returns:
       The report; the caller decides what a failure means.
     """
-    source = module.encoder
-    restorations.restore(restoration, source)
-    try:
-        loaded = tf.saved_model.load(path)
-    except (tf.errors.OpError, OSError, ValueError) as error:
-        return reports.Report("encoder", (reports.Check("loading", False, str(error)),))
-    checks = [_same_variables(module, loaded)]
-    for inputs in _batches(source, level):
-        checks += _same_outputs(source, loaded, inputs)
-    if level == "full":
-        inputs = next(iter(_batches(source, level)))
-        checks += [_same_gradients(source, loaded, inputs), _dropout(source, loaded, inputs)]
+    checks, model = contract_clauses.check("encoder", path, quick=level == "quick")
+    if model is not None:
+        checks += encoder_parity(model, source, restoration, level=level)
     return reports.Report("encoder", tuple(checks))
 
 
-def _batches(source: encoders.Encoder, level: str) -> Iterable[dict[str, tf.Tensor]]:
-    """Yields random inputs: padded and full rows, several types, several lengths if asked."""
-    random = np.random.default_rng(_SEED)
-    longest = source.max_seq_length or 64
-    lengths = {min(16, longest)} if level == "quick" else {1, min(16, longest), longest}
-    for length in sorted(lengths, reverse=True):
-        ids = random.integers(0, source.vocab_size, [3, length])
-        mask = np.arange(length) < np.array([[length], [max(1, length // 2)], [length]])
-        types = np.arange(length) >= np.array([[length], [length], [length // 2]])
-        arrays = (ids * mask, mask, types % source.type_vocab_size)
-        yield {
-            name: tf.constant(array, tf.int32)
-            for name, array in zip(encoder_calls.INPUT_NAMES, arrays, strict=True)
-        }
-
-
-def _same_variables(module: encoder_modules.EncoderModule, loaded: Any) -> reports.Check:
-    """Compares all values bit by bit: not each of them shows in some batch's outputs."""
-    name = "variables in the source's order"
-    for attribute in ("variables", "trainable_variables"):
-        expected, got = getattr(module, attribute), getattr(loaded, attribute)
-        if len(expected) != len(got):
-            return reports.Check(name, False, f"{len(got)} {attribute}, not {len(expected)}")
-        for ours, theirs in zip(expected, got, strict=True):
-            if ours.shape != theirs.shape or not np.array_equal(ours.numpy(), theirs.numpy()):
-                return reports.Check(name, False, f"another value of {ours.name}")
-    return reports.Check(name, True, f"{len(loaded.variables)} variables")
-
-
-def _same_outputs(
-    source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
+def encoder_parity(
+    model: loaded_models.Model,
+    source: encoders.Encoder,
+    restoration: restorations.Restoration,
+    *,
+    level: str,
 ) -> list[reports.Check]:
-    length = inputs["input_word_ids"].shape[1]
-    expected = _expected(source, inputs)
-    checks = [
-        comparison.compare(f"outputs at length {length}", expected, loaded(inputs, training=False)),
+    """Compares a loaded encoder with its source.
+
+    Args:
+      model: The encoder.
+      source: What it was made from; its variables get their values here.
+      restoration: Where the values come from.
+      level: "quick" or "full".
+
+    Returns:
+      The checks.
+    """
+    restorations.restore(restoration, source)
+    loaded = model.loaded
+    checks = [contracts.attempt(_VARIABLES, lambda: _same_variables(source, loaded))]
+    for name, inputs in _batches(source, level):
+        checks += _compared(name, source, loaded, inputs)
+    if level == "full":
+        _, inputs = next(iter(_batches(source, level)))
+        checks.append(_same_gradients(source, loaded, inputs))
+        checks += _training(source, loaded, inputs)
+    return checks
+
+
+def _batches(source: encoders.Encoder, level: str) -> Iterable[tuple[str, dict[str, tf.Tensor]]]:
+    """Yields random inputs by what they are: several lengths and edge cases if asked."""
+    longest = source.max_seq_length or 64
+    usual = min(16, longest)
+    lengths = {usual} if level == "quick" else {1, usual, longest}
+    for length in sorted(lengths, reverse=True):
+        yield f"at length {length}", _random_batch(source, length)
+    if level == "quick":
+        return
+    inputs = _random_batch(source, usual)
+    ids, mask, types = (inputs[name] for name in encoder_calls.INPUT_NAMES)
+    ones, zeros = tf.ones_like(mask), tf.zeros_like(mask)
+    for name, values in (
+        ("of padding alone", (zeros, zeros, zeros)),
+        ("of full rows", (ids, ones, types)),
+        ("of one type", (ids, mask, ones % source.type_vocab_size)),
+        ("of one row", (ids[1:2], mask[1:2], types[1:2])),
+    ):
+        yield name, dict(zip(encoder_calls.INPUT_NAMES, values, strict=True))
+
+
+def _random_batch(source: encoders.Encoder, length: int) -> dict[str, tf.Tensor]:
+    """Returns padded and full rows of several types."""
+    random = np.random.default_rng([_SEED, length])
+    ids = random.integers(0, source.vocab_size, [3, length])
+    mask = np.arange(length) < np.array([[length], [max(1, length // 2)], [length]])
+    types = np.arange(length) >= np.array([[length], [length], [length // 2]])
+    return loaded_models.encoder_inputs(ids * mask, mask, types % source.type_vocab_size)
+
+
+def _same_variables(source: encoders.Encoder, loaded: Any) -> reports.Check:
+    """Compares all values bit by bit: not each of them shows in some batch's outputs."""
+    network = source.network
+    pairs = [
+        ("variables", network.variables, loaded.variables),
+        ("trainable_variables", network.trainable_variables, loaded.trainable_variables),
     ]
+    if source.masked_lm is not None and hasattr(loaded, "mlm"):
+        # The encoder's come first, and are compared already.
+        own = len(network.variables)
+        pairs.append(("variables of .mlm", source.variables[own:], loaded.mlm.variables[own:]))
+    for attribute, expected, got in pairs:
+        found = _first_other(attribute, expected, got)
+        if found:
+            return reports.Check(_VARIABLES, False, found, look_at=_CHECKPOINT)
+    return reports.Check(_VARIABLES, True, f"{len(loaded.variables)} variables")
+
+
+def _first_other(
+    attribute: str, expected: Sequence[tf.Variable], got: Sequence[tf.Variable]
+) -> str | None:
+    if len(expected) != len(got):
+        return f"{len(got)} {attribute}, not {len(expected)}"
+    for ours, theirs in zip(expected, got, strict=True):
+        if ours.shape != theirs.shape or not np.array_equal(ours.numpy(), theirs.numpy()):
+            return f"another value of {ours.name}"
+    return None
+
+
+def _compared(
+    batch: str, source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
+) -> list[reports.Check]:
+    expected = _expected(source, inputs)
+    checks = [_outputs(f"outputs {batch}", expected, lambda: loaded(inputs, training=False))]
     if source.masked_lm is not None:
-        name = f"mlm outputs at length {length}"
-        if not hasattr(loaded, "mlm"):
-            return [*checks, reports.Check(name, False, "there is no .mlm")]
         last = expected["sequence_output"].shape[1] - 1  # Funnel Transformers shorten sequences.
-        positions = tf.constant([[0, last], [last // 2, 0], [0, 0]])
+        rows = inputs["input_mask"].shape[0]
+        positions = tf.constant([[0, last], [last // 2, 0], [0, 0]][:rows])
         logits = source.masked_lm(expected["sequence_output"], masked_positions=positions)
-        got = loaded.mlm({**inputs, encoder_modules.POSITIONS_NAME: positions}, training=False)
-        checks.append(comparison.compare(name, {**expected, "mlm_logits": logits}, got))
+        given = {**inputs, contracts_of_calls.POSITIONS_NAME: positions}
+        checks.append(
+            _outputs(
+                f"mlm outputs {batch}",
+                {**expected, "mlm_logits": logits},
+                lambda: loaded.mlm(given, training=False),
+            )
+        )
     return checks
 
 
@@ -125,6 +183,12 @@ def _expected(source: encoders.Encoder, inputs: dict[str, tf.Tensor]) -> dict[st
         ) from error
 
 
+def _outputs(
+    name: str, expected: dict[str, Any], call: Callable[[], dict[str, Any]]
+) -> reports.Check:
+    return contracts.attempt(name, lambda: comparison.compare(name, expected, call()))
+
+
 def _same_gradients(
     source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
 ) -> reports.Check:
@@ -140,17 +204,29 @@ def _same_gradients(
             for index, value in enumerate(values)
         }
 
-    return comparison.compare(
+    return _outputs(
         "gradients of a scalar loss",
         gradients(source, source.network.trainable_variables),
-        gradients(loaded, loaded.trainable_variables),
+        lambda: gradients(loaded, loaded.trainable_variables),
     )
 
 
-def _dropout(source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]) -> reports.Check:
-    def varies(call: Any) -> bool:
-        first, second = (call(inputs, training=True)["sequence_output"] for _ in range(2))
-        return bool(tf.reduce_any(first != second))
+def _training(
+    source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
+) -> list[reports.Check]:
+    """Compares what is the same in each call for training: all of it, if there is no dropout."""
+    first, second = (source(inputs, training=True) for _ in range(2))
+    if not _differ(first, second):
+        return [_outputs("outputs in training", first, lambda: loaded(inputs, training=True))]
 
-    expected, got = varies(source), varies(loaded)
-    return reports.Check("dropout in training", expected == got, "active" if got else "inactive")
+    def dropout() -> reports.Check:
+        active = _differ(*(loaded(inputs, training=True) for _ in range(2)))
+        return reports.Check(
+            _DROPOUT, active, "active" if active else "inactive", look_at="dropout rates"
+        )
+
+    return [contracts.attempt(_DROPOUT, dropout)]
+
+
+def _differ(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    return bool(tf.reduce_any(first["sequence_output"] != second["sequence_output"]))

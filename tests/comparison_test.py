@@ -10,15 +10,20 @@ from exporter import comparison, reports
 
 
 def _compare(expected: Any, got: Any) -> reports.Check:
-    check = comparison.compare("outputs", {"x": expected}, {"x": got})
+    return _plain(comparison.compare("outputs", {"x": expected}, {"x": got}))
+
+
+def _plain(check: reports.Check) -> reports.Check:
+    """Returns a check without its difference as a number and its hint."""
     assert check.name == "outputs"
-    return check
+    return reports.Check(check.name, check.passed, check.found)
 
 
 def test_equal_outputs() -> None:
     outputs = {"a": tf.constant([1.0, -2.0]), "b": [tf.zeros([2, 0]), tf.constant(3)]}
     check = comparison.compare("outputs", outputs, dict(outputs))
-    assert check == reports.Check("outputs", True, "all equal")
+    assert check.difference == 0.0
+    assert _plain(check) == reports.Check("outputs", True, "all equal")
 
 
 @pytest.mark.parametrize(
@@ -38,13 +43,23 @@ def test_differences(expected: Any, got: Any, passed: bool, found: str) -> None:
     assert check == reports.Check("outputs", passed, found)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "least"), [(tf.float64, 2e-5), (tf.float16, 2e-2), (tf.bfloat16, 7e-2)]
+)
+def test_limits_are_those_of_the_precision(dtype: tf.DType, least: float) -> None:
+    zero = tf.constant(0.0, dtype)
+    assert _compare(zero, tf.constant(least / 4, dtype)).passed
+    assert not _compare(zero, tf.constant(least, dtype)).passed
+
+
 def test_the_largest_difference_is_told_by_its_name() -> None:
     check = comparison.compare(
         "outputs",
         {"a": tf.constant(1.0), "b": [tf.constant(1.0), tf.constant(1.0)], "c": tf.constant(1.0)},
         {"a": tf.constant(1.5), "b": [tf.constant(1.0), tf.constant(3.0)], "c": tf.constant(2.0)},
     )
-    assert check == reports.Check("outputs", False, "largest difference 2.0e+00 in b")
+    assert check.difference == 2.0
+    assert _plain(check) == reports.Check("outputs", False, "largest difference 2.0e+00 in b")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +68,7 @@ def test_the_largest_difference_is_told_by_its_name() -> None:
         (tf.zeros([2]), tf.zeros([1, 2])),
         (tf.zeros([2]), tf.zeros([])),
         (tf.zeros([2]), tf.zeros([2], tf.float64)),
+        (tf.zeros([2]), tf.zeros([2], tf.float16)),
         (tf.zeros([2], tf.int32), tf.zeros([2], tf.int64)),
         (tf.zeros([2]), None),
         (None, tf.zeros([2])),
@@ -82,10 +98,10 @@ def test_integers() -> None:
 
 def test_other_names() -> None:
     check = comparison.compare("outputs", {"a": tf.zeros([])}, {"b": tf.zeros([])})
-    assert check == reports.Check("outputs", False, "['b'] instead of ['a']")
+    assert _plain(check) == reports.Check("outputs", False, "['b'] instead of ['a']")
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_lists_of_other_lengths(count: int) -> None:
     check = _compare([tf.zeros([2])] * 2, [tf.zeros([2])] * count)
-    assert check == reports.Check("outputs", False, f"{count} tensors instead of 2 in x")
+    assert _plain(check) == reports.Check("outputs", False, f"{count} tensors instead of 2 in x")

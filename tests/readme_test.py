@@ -9,11 +9,12 @@ import re
 import gin
 import pytest
 
-from exporter import config, export, flags_table, poolers, settings
+from exporter import config, export, flags_table, poolers, settings, verify
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SETTINGS = {
     "export": export.export,
+    "verify": verify.verify,
     "config": config.ConfigSettings,
     **{
         gin.config._inverse_lookup(member).name: member

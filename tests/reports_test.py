@@ -6,26 +6,64 @@ import pytest
 
 from exporter import errors, reports
 
-_PASSED = reports.Check("outputs at length 16", True, "all equal")
-_FAILED = reports.Check("dropout in training", False, "inactive")
+_PASSED = reports.Check("outputs at length 16", True, "all equal", difference=0.0)
+_FAILED = reports.Check("dropout in training", False, "inactive", look_at="the rates")
+_NOTED = reports.Check("signatures", False, "other names", required=False, look_at="them")
+_SKIPPED = reports.Check("comparison", None, "no checkpoint is given")
+_ALL = (_PASSED, _FAILED, _NOTED, _SKIPPED)
 
 
-def test_a_report_passes_if_all_its_checks_do() -> None:
+@pytest.mark.parametrize(
+    ("check", "status"),
+    list(zip(_ALL, ("passed", "failed", "noted", "skipped"), strict=True)),
+)
+def test_status(check: reports.Check, status: str) -> None:
+    assert check.status == status
+
+
+def test_a_report_passes_if_no_check_failed() -> None:
     assert reports.Report("encoder", ()).passed
-    assert reports.Report("encoder", (_PASSED, _PASSED)).passed
+    assert reports.Report("encoder", (_PASSED, _NOTED, _SKIPPED)).passed
     assert not reports.Report("encoder", (_PASSED, _FAILED)).passed
 
 
+def test_counts() -> None:
+    assert reports.Report("encoder", ()).counts() == "nothing checked"
+    assert reports.Report("encoder", (_PASSED, _PASSED)).counts() == "2 passed"
+    counts = reports.Report("encoder", _ALL).counts()
+    assert counts == "1 passed, 1 failed, 1 noted, 1 not checked"
+
+
 def test_text() -> None:
-    assert reports.Report("encoder", (_PASSED, _FAILED)).text() == (
+    assert reports.Report("encoder", _ALL).text() == (
         "encoder:\n"
         "  ok      outputs at length 16: all equal\n"
-        "  FAILED  dropout in training: inactive"
+        "  FAILED  dropout in training: inactive\n"
+        "          look at: the rates\n"
+        "  note    signatures: other names\n"
+        "  not checked  comparison: no checkpoint is given"
+    )
+
+
+def test_table() -> None:
+    table = reports.table([reports.Report("encoder", _ALL), reports.Report("together", ())])
+    assert table == (
+        "encoder\n"
+        "  ok           outputs at length 16  all equal\n"
+        "  FAILED       dropout in training   inactive\n"
+        "                                     look at: the rates\n"
+        "  note         signatures            other names\n"
+        "  not checked  comparison            no checkpoint is given\n"
+        "\n"
+        "together\n"
+        "\n"
+        "verdict: encoder: FAILED (1 passed, 1 failed, 1 noted, 1 not checked); "
+        "together: passed (nothing checked)\n"
     )
 
 
 def test_require() -> None:
-    reports.Report("encoder", (_PASSED,)).require()
+    reports.Report("encoder", (_PASSED, _NOTED, _SKIPPED)).require()
     report = reports.Report("encoder", (_PASSED, _FAILED))
     with pytest.raises(errors.VerificationError) as raised:
         report.require()
@@ -38,9 +76,37 @@ def test_json() -> None:
     assert json.loads(text) == [
         {
             "subject": "encoder",
+            "passed": False,
             "checks": [
-                {"name": "outputs at length 16", "passed": True, "found": "all equal"},
-                {"name": "dropout in training", "passed": False, "found": "inactive"},
+                {
+                    "name": "outputs at length 16",
+                    "status": "passed",
+                    "passed": True,
+                    "found": "all equal",
+                    "required": True,
+                    "difference": 0.0,
+                    "look_at": None,
+                },
+                {
+                    "name": "dropout in training",
+                    "status": "failed",
+                    "passed": False,
+                    "found": "inactive",
+                    "required": True,
+                    "difference": None,
+                    "look_at": "the rates",
+                },
             ],
         }
     ]
+
+
+@pytest.mark.parametrize("difference", [float("nan"), float("inf")])
+def test_json_has_no_numbers_that_it_does_not_know(difference: float) -> None:
+    check = reports.Check("outputs", False, "largest difference nan", difference=difference)
+    ((found,),) = [report["checks"] for report in json.loads(reports.to_json([_report(check)]))]
+    assert found["difference"] is None
+
+
+def _report(*checks: reports.Check) -> reports.Report:
+    return reports.Report("encoder", checks)

@@ -1,0 +1,359 @@
+"""The clauses that SavedModels are checked by, one row each.
+
+They are those of the Common SavedModel APIs for text (tensorflow.org/hub/common_saved_model_apis/
+text), of the Reusable SavedModel interface (tensorflow.org/hub/reusable_saved_models), and what
+this exporter adds, which need not hold elsewhere.
+"""
+
+from __future__ import annotations
+
+from exporter import (
+    contracts,
+    contracts_of_attributes,
+    contracts_of_behaviour,
+    contracts_of_calls,
+    contracts_of_embedding,
+    contracts_of_files,
+    contracts_of_packing,
+    contracts_of_preprocessing,
+    contracts_of_variables,
+    errors,
+    loaded_models,
+    reports,
+)
+from exporter.contracts import Clause
+from exporter.loaded_models import ENCODERS, KINDS, MLM, PREPROCESSING, TEXT_EMBEDDING
+
+_MLM = (MLM,)
+_TEXT = (PREPROCESSING,)
+_EMBEDDING = (TEXT_EMBEDDING,)
+_WITH_WEIGHTS = (*ENCODERS, TEXT_EMBEDDING)
+
+_calls = contracts_of_calls
+_behaviour = contracts_of_behaviour
+_variables = contracts_of_variables
+_attributes = contracts_of_attributes
+_text = contracts_of_preprocessing
+_packing = contracts_of_packing
+_embedding = contracts_of_embedding
+_files = contracts_of_files
+
+_CALL = "the function that is the object's __call__, and with which arguments it was traced"
+_WEIGHTS = "whether the weights are those of the checkpoint, and the architecture its own"
+_LISTS = "what is put on the lists of the object that is saved"
+_TOKENIZER = "vocabulary, casing and normalization of the tokenizer"
+_PACKER = "the function that packs segments, and the special tokens it is given"
+_FOLDER = "what wrote to the folder after the export, or beside it"
+
+FILES = (
+    Clause(
+        "files: those of a SavedModel, and no others",
+        KINDS,
+        _files.files_are_allowed,
+        _FOLDER,
+        quick=True,
+    ),
+    Clause("files: as the manifest has them", KINDS, _files.files_are_the_manifests, _FOLDER),
+    Clause("files: no links", KINDS, _files.no_links, _FOLDER),
+    Clause(
+        "files: graph and names tell of no machine",
+        KINDS,
+        _files.graph_names_no_machine,
+        "paths and names that were traced into the graph",
+        quick=True,
+    ),
+    Clause(
+        "files: none tells of a machine",
+        KINDS,
+        _files.no_file_names_a_machine,
+        "texts among the variables and extra assets",
+    ),
+    Clause(
+        "ops: all can be served",
+        KINDS,
+        _files.ops_can_be_served,
+        "ops of other libraries, or Python functions in the graph",
+        quick=True,
+    ),
+)
+
+LOADED = (
+    # Calls and what they return.
+    Clause("call: takes a dict of three inputs", ENCODERS, _calls.takes_inputs, _CALL, quick=True),
+    Clause("call: training is optional", ENCODERS, _calls.training_is_optional, _CALL),
+    Clause("call: all that is permitted is traced", ENCODERS, _calls.all_calls_are_traced, _CALL),
+    Clause("outputs: names", ENCODERS, _calls.output_names, _CALL, quick=True),
+    Clause(
+        "outputs: float32",
+        ENCODERS,
+        _calls.output_dtypes,
+        "mixed precision, or a cast of the outputs",
+        quick=True,
+    ),
+    Clause("outputs: shapes", ENCODERS, _calls.output_shapes, "fixed sizes in the traced inputs"),
+    Clause(
+        "outputs: widths are static",
+        ENCODERS,
+        _calls.static_widths,
+        "reshapes by tensors in the encoder",
+    ),
+    Clause(
+        "outputs: default is pooled_output", ENCODERS, _calls.default_is_pooled, _CALL, quick=True
+    ),
+    Clause(
+        "outputs: the last layer is sequence_output",
+        ENCODERS,
+        _calls.last_layer_is_sequence,
+        _CALL,
+        required=False,
+    ),
+    # What is computed.
+    Clause(
+        "inference: repeats",
+        ENCODERS,
+        _behaviour.inference_repeats,
+        "dropout that is active in inference",
+    ),
+    Clause(
+        "training: dropout differs in each call",
+        ENCODERS,
+        _behaviour.training_drops,
+        "seeds of random ops, and training in the call of the encoder",
+    ),
+    Clause(
+        "mask: padding changes no token",
+        ENCODERS,
+        _behaviour.mask_is_honoured,
+        "input_mask on its way to the attention",
+    ),
+    Clause(
+        "mask: padding does not change pooled_output",
+        ENCODERS,
+        _behaviour.pooled_ignores_padding,
+        "input_mask on its way to the attention",
+    ),
+    Clause(
+        "mask: nothing but padding gives finite numbers",
+        ENCODERS,
+        _behaviour.padding_only,
+        "divisions by the number of tokens",
+    ),
+    Clause(
+        "types: have an effect",
+        ENCODERS,
+        _behaviour.types_matter,
+        "input_type_ids on their way to the embeddings",
+    ),
+    Clause("words: have an effect", ENCODERS, _behaviour.words_matter, _WEIGHTS),
+    Clause(
+        "positions: have an effect", ENCODERS, _behaviour.order_matters, "the position embeddings"
+    ),
+    Clause(
+        "batch: rows are independent",
+        ENCODERS,
+        _behaviour.rows_are_independent,
+        "what is computed over the batch",
+    ),
+    # Masked-language-model head.
+    Clause(
+        "mlm: logits of the positions and words",
+        _MLM,
+        _calls.mlm_outputs,
+        "the head of .mlm",
+        quick=True,
+    ),
+    Clause("mlm: default is there", _MLM, _calls.mlm_default, "the head of .mlm", required=False),
+    Clause(
+        "mlm: the other outputs are the root's",
+        _MLM,
+        _calls.mlm_agrees,
+        "whether .mlm calls the same encoder",
+    ),
+    Clause(
+        "mlm: positions are honoured",
+        _MLM,
+        _calls.mlm_positions_are_honoured,
+        "masked_lm_positions on their way to the head",
+    ),
+    Clause("mlm: all that is permitted is traced", _MLM, _calls.mlm_calls_are_traced, _CALL),
+    # Fine-tuning.
+    Clause("variables: the lists are there", _WITH_WEIGHTS, _variables.lists, _LISTS, quick=True),
+    Clause(
+        "variables: trainable ones are among all",
+        _WITH_WEIGHTS,
+        _variables.trainable_are_among_all,
+        _LISTS,
+        quick=True,
+    ),
+    Clause(
+        "variables: those that the call reads",
+        _WITH_WEIGHTS,
+        _variables.variables_are_those_read,
+        _LISTS,
+        quick=True,
+    ),
+    Clause(
+        "variables: gradients reach the trainable ones",
+        ENCODERS,
+        _variables.gradients,
+        "tf.stop_gradient, or copies of variables",
+    ),
+    Clause(
+        "variables: gradients reach the trainable ones",
+        _EMBEDDING,
+        _variables.text_gradients,
+        "tf.stop_gradient, or copies of variables",
+    ),
+    Clause(
+        "variables: regularization losses are scalars",
+        _WITH_WEIGHTS,
+        _variables.regularization_losses,
+        _LISTS,
+        quick=True,
+    ),
+    Clause(
+        "mlm variables: the lists are there", _MLM, _variables.mlm_lists, _LISTS, required=False
+    ),
+    Clause(
+        "mlm variables: trainable ones are among all",
+        _MLM,
+        _variables.mlm_trainable_are_among_all,
+        _LISTS,
+    ),
+    Clause(
+        "mlm variables: those that the call reads",
+        _MLM,
+        _variables.mlm_variables_are_those_read,
+        _LISTS,
+    ),
+    Clause(
+        "mlm variables: gradients reach the trainable ones",
+        _MLM,
+        _variables.mlm_gradients,
+        "tf.stop_gradient, or copies of variables",
+    ),
+    # What else is there.
+    Clause(
+        "assets: the vocabulary",
+        ENCODERS,
+        _attributes.vocabulary_asset,
+        "vocab_file or sp_model_file of the object that is saved",
+    ),
+    Clause("assets: as many pieces as words", ENCODERS, _attributes.vocabulary_size, _TOKENIZER),
+    Clause(
+        "assets: do_lower_case",
+        ENCODERS,
+        _attributes.lower_casing_is_told,
+        "do_lower_case of the object that is saved",
+        quick=True,
+    ),
+    Clause(
+        "signatures: one for serving",
+        KINDS,
+        _attributes.signature_for_serving,
+        "the signatures that are saved",
+        quick=True,
+    ),
+    Clause(
+        "signatures: are what the calls are, by name",
+        ENCODERS,
+        _attributes.encoder_signatures,
+        "the signatures that are saved",
+        required=False,
+    ),
+    Clause(
+        "signatures: are what the calls are, by name",
+        (*_TEXT, *_EMBEDDING),
+        _attributes.text_signatures,
+        "the signatures that are saved",
+        required=False,
+    ),
+    # Preprocessing.
+    Clause(
+        "call: strings become an encoder's inputs",
+        _TEXT,
+        _text.returns_encoder_inputs,
+        _CALL,
+        quick=True,
+    ),
+    Clause("call: takes seq_length", _TEXT, _text.lengths_of_root, _CALL, required=False),
+    Clause("call: training changes nothing", _TEXT, _text.training_changes_nothing, _CALL),
+    Clause(
+        "call: shapes are static where known", _TEXT, _text.static_shapes, "set_shape after packing"
+    ),
+    Clause("call: is tokenize and bert_pack_inputs", _TEXT, _text.root_is_tokenize_and_pack, _CALL),
+    Clause("call: empty batches", _TEXT, _text.empty_batches, _CALL),
+    Clause("tokenize: ragged int32", _TEXT, _text.tokens_are_ragged, _TOKENIZER, quick=True),
+    Clause(
+        "tokenize: tokens of the vocabulary", _TEXT, _text.tokens_are_the_vocabularys, _TOKENIZER
+    ),
+    Clause("tokenize: offsets", _TEXT, _text.offsets_fit, "tokenize_with_offsets"),
+    Clause(
+        "special tokens: int32 scalars by name", _TEXT, _text.special_tokens, _TOKENIZER, quick=True
+    ),
+    Clause(
+        "special tokens: ids of the vocabulary",
+        _TEXT,
+        _text.special_tokens_are_the_vocabularys,
+        _TOKENIZER,
+    ),
+    Clause("packing: takes seq_length", _TEXT, _text.lengths_of_packing, _CALL),
+    Clause("packing: the root's default seq_length", _TEXT, _text.default_lengths_agree, _CALL),
+    Clause("packing: [CLS], [SEP] and [PAD]", _TEXT, _packing.special_places, _PACKER),
+    Clause("packing: mask", _TEXT, _packing.mask, _PACKER),
+    Clause("packing: types", _TEXT, _packing.types, _PACKER),
+    Clause("packing: truncation in a known way", _TEXT, _packing.truncation, _PACKER),
+    Clause(
+        "packing: truncation to equal sizes",
+        _TEXT,
+        _packing.truncation_is_common,
+        _PACKER,
+        required=False,
+    ),
+    Clause("packing: mask and types when truncated", _TEXT, _packing.truncated_types, _PACKER),
+    Clause("packing: hardly any room", _TEXT, _packing.very_short, _PACKER),
+    Clause("packing: with words and without", _TEXT, _packing.words_or_not, _PACKER),
+    # Text embedding.
+    Clause(
+        "call: strings become vectors", _EMBEDDING, _embedding.returns_vectors, _CALL, quick=True
+    ),
+    Clause("call: training is optional", _EMBEDDING, _embedding.training_is_optional, _CALL),
+    Clause(
+        "call: all that is permitted is traced", _EMBEDDING, _embedding.all_calls_are_traced, _CALL
+    ),
+    Clause("call: empty batches", _EMBEDDING, _embedding.empty_batches, _CALL),
+    Clause(
+        "training: dropout differs in each call",
+        _EMBEDDING,
+        _embedding.training_drops,
+        "seeds of random ops, and training in the call of the encoder",
+    ),
+    Clause("text: has an effect", _EMBEDDING, _embedding.text_matters, _WEIGHTS),
+    Clause(
+        "batch: rows are independent",
+        _EMBEDDING,
+        _embedding.rows_are_independent,
+        "the mask of what is padded",
+    ),
+)
+
+
+def check(
+    name: str, path: str, *, quick: bool
+) -> tuple[list[reports.Check], loaded_models.Model | None]:
+    """Loads a SavedModel and checks its contract.
+
+    Args:
+      name: What it is called in the report.
+      path: Its folder.
+      quick: Whether only clauses are checked that cost next to nothing.
+
+    Returns:
+      The checks, and the SavedModel; None where it cannot be loaded, which is a failed check.
+    """
+    try:
+        model = loaded_models.load(path, name)
+    except (*loaded_models.LOAD_ERRORS, errors.UserError) as error:
+        look_at = "sizes and digests of the files, and whether it is one of the four kinds"
+        return [reports.Check("loading", False, contracts.told(error), look_at=look_at)], None
+    return contracts.check((*FILES, *LOADED), model, quick=quick), model

@@ -1,0 +1,208 @@
+"""SavedModels loaded to be looked at: which kind each is, and what is asked of it often."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401 (registers the ops of preprocessing)
+
+from exporter import encoder_calls, errors
+
+ENCODER, PREPROCESSING, TEXT_EMBEDDING = "encoder", "preprocessing", "text embedding"
+MLM = "encoder with MLM"
+KINDS = (ENCODER, MLM, PREPROCESSING, TEXT_EMBEDDING)
+ENCODERS = (ENCODER, MLM)
+LOAD_ERRORS = (tf.errors.OpError, OSError, ValueError, LookupError, AttributeError, TypeError)
+
+_SEED = 20201012
+# Lengths tried for encoders that do not tell theirs by their position embeddings.
+_LENGTHS = (512, 256, 128, 64, 32, 16, 8, 4, 2)
+_SETTING = "export.export_path"
+_CALL = "__call__"
+
+Outputs = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded SavedModel.
+
+    Attributes:
+      name: What it is called in the report: the name of its folder among several, or its kind.
+      path: Its folder.
+      kind: Which of `KINDS` it is.
+      loaded: The root object.
+    """
+
+    name: str
+    path: str
+    kind: str
+    loaded: Any
+
+    @functools.cached_property
+    def embeddings(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of the tables of "word", "position" and "type" embeddings, as far as known."""
+        found: dict[str, tuple[int, ...]] = {}
+        for variable in getattr(self.loaded, "variables", ()):
+            for what in ("word", "position", "type"):
+                if f"{what}_embedding" in variable.name and variable.shape.rank == 2:
+                    found.setdefault(what, tuple(variable.shape))
+        return found
+
+    @property
+    def num_words(self) -> int:
+        """How many ids the encoder has embeddings for; 2 where that is not known."""
+        return self.embeddings.get("word", (2,))[0]
+
+    @property
+    def num_types(self) -> int | None:
+        """How many values `input_type_ids` may take, as far as that is known."""
+        return self.embeddings["type"][0] if "type" in self.embeddings else None
+
+    @functools.cached_property
+    def longest(self) -> int:
+        """The longest sequence that the encoder takes, or that was tried."""
+        if "position" in self.embeddings:
+            return self.embeddings["position"][0]
+        return next((length for length in _LENGTHS if self._takes(length)), 1)
+
+    def _takes(self, length: int) -> bool:
+        try:
+            self.loaded(self.inputs(1, length))
+        except (tf.errors.OpError, ValueError):
+            return False
+        return True
+
+    def inputs(self, batch: int, length: int) -> dict[str, tf.Tensor]:
+        """Returns random encoder inputs, int32 `[batch, length]`.
+
+        Every second row is padded from the middle on; types change where text ends in the first
+        half and in its middle otherwise.
+        """
+        random = np.random.default_rng([_SEED, batch, length])
+        odd = np.arange(batch)[:, np.newaxis] % 2 == 1
+        column = np.arange(length)
+        mask = column < np.where(odd, max(1, length // 2), length)
+        types = (column >= np.where(odd, length // 4, length // 2)) & mask
+        ids = random.integers(1, max(2, self.num_words), [batch, length])
+        return encoder_inputs(ids * mask, mask, types * (self.num_types != 1))
+
+    @functools.cached_property
+    def batch(self) -> dict[str, tf.Tensor]:
+        """The batch `[3, L]` that most clauses look at, of length 16 or of the longest."""
+        return self.inputs(3, min(16, self.longest))
+
+    @functools.cached_property
+    def outputs(self) -> Outputs:
+        """What the encoder makes of `batch`."""
+        return self.loaded(self.batch)
+
+
+def encoder_inputs(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> dict[str, tf.Tensor]:
+    """Returns an encoder's inputs, int32, of arrays `[B, L]`."""
+    return {
+        name: tf.constant(array, tf.int32)
+        for name, array in zip(encoder_calls.INPUT_NAMES, (ids, mask, types), strict=True)
+    }
+
+
+def folders(path: str) -> dict[str, str]:
+    """Finds the SavedModels of an export.
+
+    Args:
+      path: A SavedModel, or a folder of several.
+
+    Returns:
+      The folders by the names of those below `path`; by an empty name if it is one itself.
+
+    Raises:
+      UserError: There is none.
+    """
+    if _is_saved_model(path):
+        return {"": path}
+    try:
+        names = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(path))
+    except tf.errors.OpError:
+        names = []
+    found = {name: os.path.join(path, name) for name in names}
+    found = {name: folder for name, folder in found.items() if _is_saved_model(folder)}
+    if not found:
+        raise errors.UserError(
+            "What is verified must be a SavedModel, or a folder of several.",
+            example="--export_path=/tmp/bert_model, with /tmp/bert_model/saved_model.pb",
+            received=path,
+            setting=_SETTING,
+        )
+    return found
+
+
+def _is_saved_model(path: str) -> bool:
+    return tf.io.gfile.exists(os.path.join(path, "saved_model.pb"))
+
+
+def load(path: str, name: str = "") -> Model:
+    """Loads a SavedModel.
+
+    Args:
+      path: Its folder.
+      name: What it is called in the report; by default its kind.
+
+    Raises:
+      One of LOAD_ERRORS: TensorFlow cannot load it.
+      UserError: It is none of `KINDS`.
+    """
+    loaded = tf.saved_model.load(path)
+    found = kind(loaded)
+    if found is None:
+        raise errors.UserError(
+            f"What is verified must be of one of these kinds: {', '.join(KINDS)}.",
+            received=f"{path} with {', '.join(sorted(_public(loaded)))}",
+            setting=_SETTING,
+        )
+    return Model(name or found, path, found, loaded)
+
+
+def kind(loaded: Any) -> str | None:
+    """Returns which of `KINDS` a loaded SavedModel is, or None."""
+    if hasattr(loaded, "bert_pack_inputs") or hasattr(loaded, "tokenize"):
+        return PREPROCESSING
+    takes_text = _takes_text(loaded)
+    if hasattr(loaded, "mlm"):
+        return MLM
+    if takes_text is not None:
+        return TEXT_EMBEDDING if takes_text else ENCODER
+    return None
+
+
+def _takes_text(loaded: Any) -> bool | None:
+    """Whether the root takes strings; None where neither that nor an encoder's inputs are seen."""
+    for spec in _input_specs(loaded):
+        if isinstance(spec, Mapping):
+            return False if set(encoder_calls.INPUT_NAMES) <= set(spec) else None
+        if getattr(spec, "dtype", None) == tf.string:
+            return True
+    return None
+
+
+def _input_specs(loaded: Any) -> Iterable[Any]:
+    """Yields what the root's calls take, or the signatures', if it has no calls."""
+    for function in concrete_functions(loaded):
+        yield from function.structured_input_signature[0][:1]
+    for signature in getattr(loaded, "signatures", {}).values():
+        inputs = signature.structured_input_signature[1]
+        yield inputs if len(inputs) > 1 else next(iter(inputs.values()), None)
+
+
+def concrete_functions(part: Any) -> list[Any]:
+    """Returns the traces that a loaded object's calls have."""
+    return list(getattr(getattr(part, _CALL, None), "concrete_functions", ()))
+
+
+def _public(loaded: Any) -> set[str]:
+    return {name for name in vars(loaded) if not name.startswith("_")}
