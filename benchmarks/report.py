@@ -28,8 +28,9 @@ TensorFlow Text, too. Forward pass and preprocessing: both exports in turn in on
 they were found to give the same outputs.
 - Preprocessing maps the root callable, or for pairs `tokenize` and `bert_pack_inputs`, over the \
 lines of the reference manual that comes with CPython (`pydoc_data.topics`); by processor time \
-means the time of all cores together, which other programs disturb less. The 30,522 pieces of the vocabulary of BERT-base and BERT-large are \
-the most frequent words, and ends of words, in the sources of Python's standard library.
+means the time of all cores together, which other programs disturb less. The 30,522 pieces of the \
+vocabulary of BERT-base and BERT-large are the most frequent words, and ends of words, in the \
+sources of Python's standard library.
 """
 
 

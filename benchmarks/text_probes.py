@@ -24,9 +24,9 @@ from benchmarks import texts, timing
 
 BATCH_SIZE = 256
 # And the lines that are cut into batches of it.
-BATCH_SIZES = {1: 2000, 32: 8000, 256: 16384, 4096: 32768}
+BATCH_SIZES = {1: 500, 32: 4000, 256: 8192, 4096: 16384}
 FEW_BATCHES, MANY_BATCHES = 200, 2000
-_MEMORY_BATCH_SIZE = 32
+_MEMORY_BATCH_SIZE = 8
 _PASSES = 3
 # Of the text in a pass: tf.data takes a moment to start.
 _REPETITIONS = 4
