@@ -91,6 +91,18 @@ class TestRefusals:
             (
                 [
                     "export.export_type = 'preprocessing'",
+                    "preprocessing.truncation = 'only_first'",
+                    "tokenizer.vocab_file = 'v'",
+                ],
+                (
+                    "preprocessing.truncation must be one of equal_size, longest_first, "
+                    "first_only, waterfall, head_and_tail.\n  received: 'only_first'\n"
+                    "  example:  preprocessing.truncation = 'equal_size'"
+                ),
+            ),
+            (
+                [
+                    "export.export_type = 'preprocessing'",
                     "tokenizer.vocab_file = 'v'",
                     "encoder.pooled_output = 'max'",
                 ],

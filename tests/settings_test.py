@@ -159,3 +159,37 @@ def test_no_or_two_tokenizers(given: dict[str, Any], received: str, setting: str
         "  example:  --vocab_file=vocab.txt"
     )
     assert mistake.setting == setting
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, None),
+        (
+            {"max_segments": 0},
+            (
+                "preprocessing.max_segments must be at least 1.\n  received: 0\n"
+                "  example:  preprocessing.max_segments = 2"
+            ),
+        ),
+        (
+            {"head_percent": 100},
+            (
+                "preprocessing.head_percent must be from 1 to 99.\n  received: 100\n"
+                "  example:  preprocessing.head_percent = 25"
+            ),
+        ),
+        (
+            {"pad_to_longest": True, "pack_for_xla": True},
+            (
+                "preprocessing.pack_for_xla needs padding to the sequence length: XLA compiles for "
+                "one shape, whatever the lengths of the texts.\n"
+                "  received: pad_to_longest = True with pack_for_xla = True\n"
+                "  example:  preprocessing.pad_to_longest = False"
+            ),
+        ),
+    ],
+)
+def test_preprocessing_that_cannot_be(values: dict[str, Any], message: str | None) -> None:
+    mistakes = settings.PreprocessingSettings(**values).mistakes()
+    assert [str(mistake) for mistake in mistakes] == ([] if message is None else [message])
