@@ -31,6 +31,7 @@ _SAME = (
     ("dropout_rate", "output_dropout", "hidden_dropout_prob"),
     ("attention_dropout_rate", "attention_dropout", "attention_probs_dropout_prob"),
 )
+_LONGEST = ("max_position_embeddings", "max_sequence_length")
 # What says how to train, and changes no output.
 _HARMLESS = ("initializer_range", "use_gradient_checkpointing")
 
@@ -68,7 +69,8 @@ def as_built(architecture: encoder_configs.Architecture) -> encoder_configs.Arch
       architecture: What it was to be built from.
 
     Returns:
-      The same for any other encoder. Else its fields are what gin gave to the class.
+      The same for any other encoder. Else its fields are what gin gave to the class; a longest
+      sequence that gin does not know is None.
     """
     arguments = _bypassing()
     if arguments is None:
@@ -79,6 +81,8 @@ def as_built(architecture: encoder_configs.Architecture) -> encoder_configs.Arch
         found = [arguments[name] for name in _synonyms(field.name) if name in arguments]
         if found and isinstance(found[0], type(getattr(encoder, field.name))):
             setattr(encoder, field.name, found[0])
+        elif field.name in _LONGEST:
+            setattr(encoder, field.name, None)  # The default would refuse longer sequences.
     return dataclasses.replace(architecture, config=config)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import gin
 import pytest
 from official.nlp.configs import encoders as tfnlp_encoders
+from official.nlp.modeling import networks
 
 from exporter import encoder_configs, encoders, errors, used_fields
 
@@ -147,6 +148,29 @@ def test_a_bypassed_encoder_is_described_as_it_was_built() -> None:
     assert encoder.architecture.encoder.num_layers == 1
     assert encoder.architecture.encoder.hidden_activation == "relu"
     assert given.encoder == tfnlp_encoders.BertEncoderConfig(), "is not changed"
+
+
+@gin.configurable(module="ours")
+class _OfOneSize(networks.BertEncoderV2):
+    """Has no parameters, and longer sequences than a BertEncoderConfig has by default."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            vocab_size=20,
+            hidden_size=8,
+            num_layers=1,
+            num_attention_heads=2,
+            inner_dim=8,
+            max_sequence_length=600,
+        )
+
+
+def test_a_bypassed_encoder_of_unknown_length_has_no_longest() -> None:
+    encoder = _built(
+        "build_encoder.encoder_cls = @ours._OfOneSize\nbuild_encoder.bypass_config = True",
+        _architecture({}),
+    )
+    assert encoder.max_seq_length is None
 
 
 def test_any_other_encoder_is_described_as_it_was_configured() -> None:
