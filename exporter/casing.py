@@ -20,20 +20,26 @@ _SHOWN = 4
 
 
 def mistakes(
-    pieces: Iterable[str], *, lower_case: bool, source: str, folds_case: bool = False
+    pieces: Iterable[str],
+    *,
+    lower_case: bool,
+    strip_accents: bool,
+    source: str,
+    folds_case: bool = False,
 ) -> list[errors.UserError]:
     """Returns the mistake of a casing that the vocabulary is clear evidence against.
 
     Args:
       pieces: The vocabulary, with the marks of WordPiece or SentencePiece.
-      lower_case: Whether text is lower-cased and stripped of accents before it is tokenized.
+      lower_case: Whether text is lower-cased before it is tokenized.
+      strip_accents: Whether it is stripped of accents.
       source: The vocabulary's file, for the error.
       folds_case: Whether the tokenizer lower-cases by itself, as some SentencePiece models do.
     """
     words = [_text(piece) for piece in pieces if not _is_special(piece)]
     cased = [word for word in words if word.lower() != word.upper()]
     if lower_case:
-        lost = [word for word in words if _is_changed(word)]
+        lost = [word for word in words if _is_changed(word, strip_accents)]
         if len(lost) < max(_LEAST_COUNT, _LEAST_SHARE * len(cased)):
             return []
         rule = (
@@ -72,9 +78,9 @@ def _text(piece: str) -> str:
     return piece.removeprefix("##").lstrip("\u2581")
 
 
-def _is_changed(word: str) -> bool:
-    """Whether lower-casing and stripping accents changes a word."""
-    if word.isascii():
+def _is_changed(word: str, strip_accents: bool) -> bool:
+    """Whether lower-casing, and stripping accents, changes a word."""
+    if word.isascii() or not strip_accents:
         return word != word.lower()
     folded = unicodedata.normalize("NFD", word.casefold())
     return "".join(c for c in folded if unicodedata.category(c) != "Mn") != word

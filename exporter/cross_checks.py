@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from exporter import casing, errors, findings, settings, vocabularies
 
 _PADDING_EXCEPTION = "checks.allow_padded_vocabulary"
-_UNKNOWN = ("[UNK]", "<unk>")
+_SENTENCEPIECE_UNKNOWN = "<unk>"
 # The order that all common tools write them in.
 _USUAL_ORDER = (
     vocabularies.START_OF_SEQUENCE_ID,
@@ -26,6 +26,7 @@ class Text:
       setting: The gin name that it was bound to.
       pieces: The pieces; a piece's index is its id.
       lower_case: Whether text is lower-cased before it is tokenized.
+      strip_accents: Whether it is stripped of accents.
       folds_case: Whether the tokenizer does so by itself.
       special_tokens: How the special tokens are spelled, by purpose.
     """
@@ -34,14 +35,15 @@ class Text:
     setting: str
     pieces: Sequence[str]
     lower_case: bool
+    strip_accents: bool
     folds_case: bool
     special_tokens: Mapping[str, str]
 
     @property
     def unknown_id(self) -> int | None:
         """The id of the token for words that cannot be split, or None."""
-        there = (i for i, piece in enumerate(self.pieces) if piece in _UNKNOWN)
-        return next(there, None)
+        unknown = self.special_tokens.get(vocabularies.UNKNOWN_ID, _SENTENCEPIECE_UNKNOWN)
+        return self.pieces.index(unknown) if unknown in self.pieces else None
 
     def special_ids(self) -> dict[str, int]:
         """Returns the special tokens' ids by purpose.
@@ -51,16 +53,23 @@ class Text:
         """
         ids = {piece: i for i, piece in enumerate(self.pieces)}
         return vocabularies.special_ids(
-            ids, self.special_tokens, path=self.path, vocab_size=len(self.pieces)
+            ids,
+            self.special_tokens,
+            path=self.path,
+            vocab_size=len(self.pieces),
+            several=vocabularies.repeated(self.pieces),
         )
 
 
-def read_text(tokenizer: settings.TokenizerSettings, lower_case: bool) -> Text:
+def read_text(
+    tokenizer: settings.TokenizerSettings, *, lower_case: bool, strip_accents: bool
+) -> Text:
     """Reads a tokenizer's file as far as it is checked here.
 
     Args:
       tokenizer: Where it is; exactly one file is set.
       lower_case: Whether text is lower-cased before it is tokenized.
+      strip_accents: Whether it is stripped of accents.
 
     Raises:
       UserError: It is missing, unreadable or something else.
@@ -72,13 +81,14 @@ def read_text(tokenizer: settings.TokenizerSettings, lower_case: bool) -> Text:
         folds_case = False
     else:
         path, setting = tokenizer.sp_model_file or "", "tokenizer.sp_model_file"
-        usual = {**usual, vocabularies.PADDING_ID: "<pad>"}
+        usual = vocabularies.SENTENCEPIECE_SPELLINGS
         pieces, folds_case = _sentencepiece(path, setting)
     return Text(
         path=path,
         setting=setting,
         pieces=pieces,
         lower_case=lower_case,
+        strip_accents=strip_accents,
         folds_case=folds_case,
         special_tokens=vocabularies.spellings(usual, tokenizer.special_tokens),
     )
@@ -110,6 +120,7 @@ def mistakes(
         found += casing.mistakes(
             text.pieces,
             lower_case=text.lower_case,
+            strip_accents=text.strip_accents,
             source=text.path,
             folds_case=text.folds_case,
         )
@@ -135,7 +146,12 @@ def find(text: Text, *, num_types: int | None) -> list[findings.Finding]:
       text: The tokenizer's file.
       num_types: How many types of segments the encoder knows; None if there is no encoder.
     """
-    return [*_unusual(text.special_ids(), text.special_tokens), *_types(num_types)]
+    unknown_token = text.special_tokens.get(vocabularies.UNKNOWN_ID)
+    return [
+        *(vocabularies.find(text.pieces, unknown_token) if unknown_token else ()),
+        *_unusual(text.special_ids(), text.special_tokens),
+        *_types(num_types),
+    ]
 
 
 def segment_mistakes(max_segments: int, num_types: int) -> list[errors.UserError]:

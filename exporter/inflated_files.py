@@ -51,9 +51,9 @@ class InflatedFile(tf.saved_model.experimental.TrackableResource):
 
     def _initialize(self) -> None:
         content = tf.io.decode_compressed(tf.io.read_file(self._path), "ZLIB")
-        by_place = tf.reshape(tf.io.decode_raw(content, tf.uint8), [_WORD_BYTES, -1])
+        by_place = tf.split(tf.io.decode_raw(content, tf.uint8), _WORD_BYTES)
         tf.raw_ops.AssignVariableOp(
-            resource=self.resource_handle, value=tf.reshape(tf.transpose(by_place), [-1])
+            resource=self.resource_handle, value=tf.reshape(tf.stack(by_place, axis=1), [-1])
         )
 
     def read(self) -> tf.Tensor:

@@ -191,9 +191,9 @@ def build(plan: plans.Plan, source: plans.Source) -> Built:
 def _write_encoder(plan: plans.Plan, built: Built, path: str) -> reports.Report | None:
     module = encoder_modules.EncoderModule(
         built.encoder,
-        vocab_file=plan.chosen.tokenizer.vocab_file,
-        sp_model_file=plan.chosen.tokenizer.sp_model_file,
-        do_lower_case=plan.lower_case,
+        vocab_file=plan.tokenizer.vocab_file,
+        sp_model_file=plan.tokenizer.sp_model_file,
+        do_lower_case=plan.text.lower_case,
     )
     with progress.step("writing the encoder"):
         saved_models.write(module, path, restoration=built.restoration)
@@ -239,23 +239,15 @@ def text_of(plan: plans.Plan, built: Built | None) -> Text:
     Raises:
       UserError: The vocabulary is wrong.
     """
-    files = plan.chosen.tokenizer
     longest = None if built is None else built.encoder.max_seq_length
     default_length = min(choices.DEFAULT_SEQ_LENGTH, longest or choices.DEFAULT_SEQ_LENGTH)
     with progress.step("reading the vocabulary"):
-        tokenizer = tokenizers.make(
-            vocab_file=files.vocab_file,
-            sp_model_file=files.sp_model_file,
-            do_lower_case=plan.lower_case,
-            special_tokens=files.special_tokens,
-        )
+        tokenizer = tokenizers.make(**dataclasses.asdict(plan.tokenizer))
     source = text_verification.TextSource(
-        files.vocab_file,
-        files.sp_model_file,
-        plan.lower_case,
+        plan.tokenizer,
         plan.chosen.preprocessing.default_seq_length or default_length,
         plan.chosen.preprocessing,
-        dict(tokenizer.special_tokens) if files.special_tokens else None,
+        dict(tokenizer.special_tokens),
     )
     return Text(tokenizer, source)
 

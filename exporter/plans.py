@@ -13,6 +13,7 @@ from exporter import (
     encoders,
     errors,
     overrides,
+    settings,
     tokenizers,
 )
 
@@ -45,9 +46,13 @@ class Plan:
     source: Source | None
 
     @property
-    def lower_case(self) -> bool:
-        """Whether text is lower-cased before it is tokenized."""
-        return self.text.lower_case
+    def tokenizer(self) -> settings.TokenizerSettings:
+        """The tokenizer, with everything decided."""
+        return dataclasses.replace(
+            self.chosen.tokenizer,
+            do_lower_case=self.text.lower_case,
+            strip_accents=self.text.strip_accents,
+        )
 
     def reading(self) -> contextlib.AbstractContextManager[None]:
         """Is open while values are read: says so if the checkpoint is removed meanwhile."""
@@ -121,7 +126,10 @@ def plan(chosen: choices.Choices) -> Plan:
     lower_case = tokenizers.infer_do_lower_case(
         files.do_lower_case, files.vocab_file, files.sp_model_file
     )
-    text = cross_checks.read_text(files, lower_case)
+    strip_accents = tokenizers.strips_accents(
+        files.strip_accents, lower_case, is_wordpiece=bool(files.vocab_file)
+    )
+    text = cross_checks.read_text(files, lower_case=lower_case, strip_accents=strip_accents)
     source = _source(chosen) if chosen.export_type in choices.WITH_WEIGHTS else None
     return Plan(chosen, text, source)
 

@@ -40,8 +40,12 @@ class _Callable:
 class _Part(_Callable, tf.train.Checkpoint):
     """A callable part of the root object."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], tokenizer: tokenizers.Tokenizer | None = None
+    ) -> None:
         super().__init__()
+        # Keeps alive what it needs if the root is dropped.
+        self._tokenizer = tokenizer
         self.__call__ = tf.function(function, autograph=False)  # type: ignore[method-assign]
 
 
@@ -65,6 +69,11 @@ class Preprocessing(_Callable, saved_models.Exportable):
       bert_pack_inputs: Called as `bert_pack_inputs([segment, ...], seq_length=...)` on one to
         `max_segments` tensors as `tokenize` returns them, trimmed or not, with or without the
         dimension of words, it returns what the root object returns.
+      detokenize: Called on tokens, int32 `[B, (pieces)]` or as `tokenize` returns them, or on
+        packed ids `[B, L]`, it returns texts, string `[B]`, without the special tokens that packing
+        adds.
+      vocab: Has `id_to_string`, called on ids, int32 of any shape, and `string_to_id`, called on
+        pieces, strings of any shape. What is no piece is the unknown token.
       serve: The root object's call once more, under the name that Keras 3's TFSMLayer looks for.
       vocab_file: The WordPiece vocabulary as an asset.
     """
@@ -137,6 +146,9 @@ class Preprocessing(_Callable, saved_models.Exportable):
                 tokenizer, lambda text: list(tokenizer.tokenize_with_offsets(text))
             )
         self.bert_pack_inputs = _Part(pack)
+        texts = tf.function(tokenizer.detokenize, autograph=False)
+        self.detokenize = _Part(lambda tokens: texts(_ragged(tokens)), tokenizer)
+        self.vocab = _Vocabulary(tokenizer)
 
     def trace(self) -> None:
         """Traces the calls to be saved."""
@@ -146,9 +158,12 @@ class Preprocessing(_Callable, saved_models.Exportable):
         self.tokenize.trace()
         if hasattr(self, "tokenize_with_offsets"):
             self.tokenize_with_offsets.trace()
+        ragged = [tf.RaggedTensorSpec([None] * rank, tf.int32) for rank in (2, 3)]
+        for tokens in (*ragged, tf.TensorSpec([None, None], tf.int32)):
+            self.detokenize.trace_call(tokens)
+        self.vocab.trace()
         for num_segments in range(1, self._max_segments + 1):
-            for ragged_rank in (1, 2):
-                tokens = tf.RaggedTensorSpec([None] * (ragged_rank + 1), tf.int32)
+            for tokens in ragged:
                 for seq_length in seq_lengths:
                     self.bert_pack_inputs.trace_call([tokens] * num_segments, seq_length=seq_length)
 
@@ -179,7 +194,7 @@ def _packer(
 
 
 class _Tokenization(_Part):
-    """`.tokenize`, or the like. It keeps alive what it needs if the root is dropped."""
+    """`.tokenize`, or the like."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, function: Callable[..., Any]) -> None:
         special_tokens = tokenizer.special_tokens
@@ -191,11 +206,44 @@ class _Tokenization(_Part):
         def get_special_tokens_dict() -> dict[str, tf.Tensor]:
             return {name: tf.constant(i, tf.int32) for name, i in special_tokens.items()}
 
-        super().__init__(tokenize)
-        self._tokenizer = tokenizer
+        super().__init__(tokenize, tokenizer)
         self.get_special_tokens_dict = _Part(get_special_tokens_dict)
 
     def trace(self) -> None:
         """Traces the calls to be saved."""
         self.trace_call(_TEXT, training=_TRAINING)
         self.get_special_tokens_dict.trace_call()
+
+
+class _Vocabulary(tf.train.Checkpoint):
+    """`.vocab`."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        super().__init__()
+        self.id_to_string = _Part(_of_any_shape(tokenizer.id_to_string), tokenizer)
+        self.string_to_id = _Part(_of_any_shape(tokenizer.string_to_id), tokenizer)
+
+    def trace(self) -> None:
+        """Traces the calls to be saved."""
+        self.id_to_string.trace_call(tf.TensorSpec(None, tf.int32, name="ids"))
+        self.string_to_id.trace_call(tf.TensorSpec(None, tf.string, name="pieces"))
+
+
+def _of_any_shape(function: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+    def call(keys: tf.Tensor) -> tf.Tensor:
+        keys = tf.convert_to_tensor(keys)
+        values = tf.reshape(function(tf.reshape(keys, [-1])), tf.shape(keys))
+        values.set_shape(keys.shape)
+        return values
+
+    return call
+
+
+def _ragged(tokens: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor:
+    """Returns tokens, ragged or of shape `[B, L]`, as int32 `[B, (pieces)]`."""
+    if isinstance(tokens, tf.RaggedTensor):
+        return packing.flatten(tokens)
+    batch_size, length = tf.unstack(tf.shape(tokens, out_type=tf.int64))
+    return tf.RaggedTensor.from_row_splits(
+        tf.reshape(tokens, [-1]), tf.range(batch_size + 1) * length, validate=False
+    )

@@ -134,15 +134,22 @@ class TokenizerSettings:
     Attributes:
       vocab_file: WordPiece vocabulary, one piece a line.
       sp_model_file: SentencePiece model.
-      do_lower_case: Whether text is lower-cased (and stripped of accents) before it is tokenized.
-        None guesses: true for SentencePiece, and for a `vocab_file` with "uncased" in its path.
+      do_lower_case: Whether text is lower-cased before it is tokenized. None guesses: true for
+        SentencePiece, and for a `vocab_file` with "uncased" in its path.
+      strip_accents: Whether text is stripped of accents before it is tokenized. None does as BERT
+        and ALBERT: always for SentencePiece, and for a `vocab_file` if text is lower-cased.
+      keep_special_tokens: Whether special tokens that are written in texts, as "[MASK]", are kept
+        whole. Otherwise they are tokenized as other text.
       special_tokens: How special tokens are spelled that are not spelled as usual ([CLS], [SEP],
-        [MASK], and [PAD] or, for SentencePiece, <pad>), by purpose: `{"padding_id": "<pad>"}`.
+        [MASK], [UNK], and [PAD] or, for SentencePiece, <pad>), by purpose:
+        `{"padding_id": "<pad>", "unknown_id": "<unk>"}`.
     """
 
     vocab_file: str | None = None
     sp_model_file: str | None = None
     do_lower_case: bool | None = None
+    strip_accents: bool | None = None
+    keep_special_tokens: bool = False
     special_tokens: dict[str, str] | None = None
 
     def mistakes(self) -> list[errors.UserError]:

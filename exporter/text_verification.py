@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 from official.nlp.modeling import layers as tfnlp_layers
 
 from exporter import (
@@ -20,6 +19,7 @@ from exporter import (
     packing_reference,
     reports,
     settings,
+    tokenizer_reference,
 )
 
 # Enough to tell casing, accents, splitting and truncation apart; not a proof of equality.
@@ -41,34 +41,22 @@ class TextSource:
     """How text becomes an encoder's inputs.
 
     Attributes:
-      vocab_file: The WordPiece vocabulary, or None.
-      sp_model_file: The SentencePiece model, or None.
-      lower_case: Whether text is lower-cased.
+      tokenizer: What tokenizes it, with everything decided.
       seq_length: The default sequence length.
       packing: How tokens are packed.
-      special_tokens: The special tokens, where they are not spelled as TF-NLP looks them up.
+      special_tokens: The special tokens.
     """
 
-    vocab_file: str | None
-    sp_model_file: str | None
-    lower_case: bool
+    tokenizer: settings.TokenizerSettings
     seq_length: int
     packing: settings.PreprocessingSettings
-    special_tokens: dict[str, int] | None = None
+    special_tokens: dict[str, int]
 
-    def layers(self) -> tuple[tf_keras.layers.Layer, _Packing, dict[str, int]]:
+    def layers(self) -> tuple[Callable[[tf.Tensor], tf.RaggedTensor], _Packing, dict[str, int]]:
         """Returns TF-NLP's tokenizer, its packing with these choices, and the special tokens."""
-        if self.vocab_file:
-            tokenizer = tfnlp_layers.BertTokenizer(
-                vocab_file=self.vocab_file, lower_case=self.lower_case
-            )
-        else:
-            tokenizer = tfnlp_layers.SentencepieceTokenizer(
-                model_file_path=self.sp_model_file,
-                lower_case=self.lower_case,
-                strip_diacritics=True,
-            )
-        special_tokens = self.special_tokens or tokenizer.get_special_tokens_dict()
+        tokenizer, special_tokens = tokenizer_reference.make(self.tokenizer)
+        if self.tokenizer.special_tokens:  # Which TF-NLP does not find.
+            special_tokens = self.special_tokens
         return tokenizer, _Packing(self, special_tokens), special_tokens
 
 

@@ -15,18 +15,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from exporter import inflated_files, normalizers, vocabularies
+from exporter import inflated_files, normalizers, vocabularies, words
 
-SUFFIX_INDICATOR = "##"
 # Longer words become the unknown token.
 MAX_BYTES_PER_WORD = 100
 
-# What words are split around, each character a word of its own: ASCII's symbols, Unicode's
-# punctuation, and the Chinese characters.
-SINGLE_CHARACTER_WORD = (
-    r"[!-/:-@\[-`{-~\p{P}\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
-    r"\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]"
-)
 # Letters to `BertTokenizer`, but white space or, by a later version of Unicode, punctuation to the
 # quick way.
 LETTERS_TAKEN_FOR_OTHERS = (
@@ -36,8 +29,6 @@ LETTERS_TAKEN_FOR_OTHERS = (
 )
 # Not valid in UTF-8, but to regular expressions.
 _SURROGATES = r"\x{D800}-\x{DFFF}"
-# Never in a word.
-_SPACE_OR_CONTROL = r"[\s\p{Cc}\p{Cf}]"
 _PRIVATE_USE = range(0xE000, 0xF900)
 _TRIE_FILE = "wordpiece_trie.zlib"
 
@@ -78,7 +69,7 @@ class QuickWay(tf.Module):
             trie = tf_text.build_fast_wordpiece_model(
                 inert,
                 MAX_BYTES_PER_WORD,
-                SUFFIX_INDICATOR,
+                words.SUFFIX_INDICATOR,
                 unknown,
                 False,  # no_pretokenization
                 False,  # support_detokenization
@@ -87,7 +78,7 @@ class QuickWay(tf.Module):
             raise ValueError(str(error)) from None
         self._trie = inflated_files.InflatedFile(_TRIE_FILE, trie)
         self._is_suffix = np.packbits(
-            [piece.startswith(SUFFIX_INDICATOR) for piece in inert], bitorder="little"
+            [piece.startswith(words.SUFFIX_INDICATOR) for piece in inert], bitorder="little"
         )
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -104,25 +95,25 @@ class QuickWay(tf.Module):
         is_suffix = tf.bitwise.right_shift(bits, tf.cast(ids.values % 8, tf.uint8)) % 2 > 0
         word_starts = tf.where(~is_suffix)[:, 0]
         num_pieces = tf.size(ids.values, out_type=tf.int64)
-        words = tf.RaggedTensor.from_row_splits(
+        by_words = tf.RaggedTensor.from_row_splits(
             self._known(ids.values), tf.concat([word_starts, [num_pieces]], axis=0), validate=False
         )
         starts_word = tf.concat([[False], ~is_suffix], axis=0)
         num_words = tf.cumsum(tf.cast(starts_word, tf.int64))
         return tf.RaggedTensor.from_row_splits(
-            words, tf.gather(num_words, ids.row_splits), validate=False
+            by_words, tf.gather(num_words, ids.row_splits), validate=False
         )
 
-    def tokenize_words(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    def tokenize_words(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """Splits words as `GeneralWay.tokenize_words` does."""
-        ids, starts = self._walk(self._rewritten(words))
+        ids, starts = self._walk(self._rewritten(text))
         return ids.with_values(self._known(ids.values)), starts
 
     def _pieces(self, text: tf.Tensor) -> tf.RaggedTensor:
         plain = tf.cond(
             tf.reduce_all(tf.strings.regex_full_match(text, self._plain)),
             lambda: self._normalize.quick(text),
-            lambda: self._rewritten(spaced(self._normalize(text))),
+            lambda: self._rewritten(words.spaced(self._normalize(text))),
         )
         return self._walk(plain)[0]
 
@@ -147,60 +138,42 @@ class QuickWay(tf.Module):
 class GeneralWay(tf.Module):
     """The general way, quadratic in a word's length."""
 
-    def __init__(self, vocabulary: vocabularies.Vocabulary, unknown_token: str) -> None:
+    def __init__(
+        self,
+        vocabulary: vocabularies.Vocabulary,
+        unknown_token: str,
+        table: tf.lookup.StaticHashTable,
+    ) -> None:
+        """Makes the tokenizer.
+
+        Args:
+          vocabulary: The vocabulary.
+          unknown_token: What a word becomes that cannot be split.
+          table: From pieces to ids, int64, -1 for what is no piece.
+        """
         super().__init__()
-        # An attribute, so that it is found when a loaded model is saved again: a table forgets
-        # its initializer in loading (TensorFlow issue 46456).
-        self._initializer = _ContentNamedInitializer(vocabulary)
-        self._table = tf.lookup.StaticHashTable(self._initializer, default_value=-1)
-        longest = max(len(p.removeprefix(SUFFIX_INDICATOR)) for p in vocabulary.pieces)
+        longest = max(len(p.removeprefix(words.SUFFIX_INDICATOR)) for p in vocabulary.pieces)
         self._tokenizer = tf_text.WordpieceTokenizer(
-            self._table,
-            suffix_indicator=SUFFIX_INDICATOR,
+            table,
+            suffix_indicator=words.SUFFIX_INDICATOR,
             max_bytes_per_word=MAX_BYTES_PER_WORD,
             max_chars_per_token=max(longest, 1),
             token_out_type=tf.int32,
             unknown_token=unknown_token,
         )
 
-    def tokenize_words(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    def tokenize_words(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """Splits words.
 
         Args:
-          words: string `[W]`, none of them empty.
+          text: Words, string `[W]`, none of them empty.
 
         Returns:
           Ids, int32 `[W, (pieces)]`, and where in the word the pieces start, in bytes, int64 of
           the same shape. The pieces of a word follow each other without a gap.
         """
-        ids, starts, _ = self._tokenizer.tokenize_with_offsets(words)
+        ids, starts, _ = self._tokenizer.tokenize_with_offsets(text)
         return ids, starts
-
-
-class _ContentNamedInitializer(tf.lookup.TextFileInitializer):
-    """Fills a table from a vocabulary.
-
-    TensorFlow names such a table by the file's path, which would end up in saved_model.pb.
-    """
-
-    def __init__(self, vocabulary: vocabularies.Vocabulary) -> None:
-        self._digest = vocabulary.digest
-        super().__init__(
-            vocabulary.path,
-            key_dtype=tf.string,
-            key_index=tf.lookup.TextFileIndex.WHOLE_LINE,
-            value_dtype=tf.int64,
-            value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
-        )
-
-    @property
-    def _shared_name(self) -> str:
-        return f"vocabulary_{self._digest}"
-
-
-def spaced(text: tf.Tensor) -> tf.Tensor:
-    """Puts spaces around the words of one character in normalized texts, string `[B]`."""
-    return tf.strings.regex_replace(text, SINGLE_CHARACTER_WORD, r" \0 ")
 
 
 def _letters_left(normalize: normalizers.WordpieceNormalizer) -> list[str]:
@@ -226,12 +199,9 @@ def _letter_in_none(pieces: Sequence[str]) -> str:
 
 
 def _without_impossible(pieces: Sequence[str]) -> list[str]:
-    """Replaces pieces with white space or control characters, which are in no word.
-
-    What is put for them, letters and signs mixed, is in no word either.
-    """
-    impossible = tf.strings.regex_full_match(list(pieces), f"(?s).*{_SPACE_OR_CONTROL}.*|").numpy()
+    """Replaces pieces that are in no word by others that are in none, all of them different."""
     inert = "[/"
     while any(piece.startswith(inert) for piece in pieces):
         inert += "/"
-    return [f"{inert}{i}]" if impossible[i] else piece for i, piece in enumerate(pieces)]
+    never = words.never_in_words(pieces)
+    return [f"{inert}{i}]" if never[i] else piece for i, piece in enumerate(pieces)]

@@ -31,6 +31,8 @@ _DEFAULTS = {
     "tokenizer.vocab_file": None,
     "tokenizer.sp_model_file": None,
     "tokenizer.do_lower_case": None,
+    "tokenizer.strip_accents": None,
+    "tokenizer.keep_special_tokens": False,
     "tokenizer.special_tokens": None,
     "preprocessing.default_seq_length": None,
     "preprocessing.tokenize_with_offsets": False,

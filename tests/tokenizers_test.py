@@ -238,7 +238,7 @@ def test_sentencepieces_equal_tfnlp(lower_case: bool, strip_diacritics: bool) ->
     )
 
     tokenizer = tokenizers.SentencepieceTokenizer(
-        _SP_MODEL_FILE, lower_case, strip_diacritics=strip_diacritics
+        _SP_MODEL_FILE, lower_case, strip_accents=strip_diacritics
     )
 
     _assert_equal(tokenizer.tokenize(texts), expected(texts))
@@ -279,7 +279,7 @@ def test_sentencepiece_offsets_without_normalization_are_the_library_s() -> None
         model_file_path=_SP_MODEL_FILE, lower_case=False, tokenize_with_offsets=True
     )
     tokenizer = tokenizers.SentencepieceTokenizer(
-        _SP_MODEL_FILE, lower_case=False, strip_diacritics=False
+        _SP_MODEL_FILE, lower_case=False, strip_accents=False
     )
     for actual, theirs in zip(tokenizer.tokenize_with_offsets(texts), expected(texts), strict=True):
         _assert_equal(actual, theirs)

@@ -34,11 +34,14 @@ def _vocabulary(folder: pathlib.Path, pieces: Sequence[str]) -> vocabularies.Voc
     return vocabularies.read(str(path))
 
 
-def _reference(pieces: Sequence[str], unknown_token: str = "[UNK]") -> tf_text.WordpieceTokenizer:
+def _table(pieces: Sequence[str]) -> tf.lookup.StaticHashTable:
     ids = tf.range(len(pieces), dtype=tf.int64)
     initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(pieces), ids)
-    table = tf.lookup.StaticHashTable(initializer, default_value=-1)
-    return tf_text.WordpieceTokenizer(table, token_out_type=tf.int32, unknown_token=unknown_token)
+    return tf.lookup.StaticHashTable(initializer, default_value=-1)
+
+
+def _reference(pieces: Sequence[str]) -> tf_text.WordpieceTokenizer:
+    return tf_text.WordpieceTokenizer(_table(pieces), token_out_type=tf.int32)
 
 
 def _ways(
@@ -47,7 +50,7 @@ def _ways(
     vocabulary = _vocabulary(folder, pieces)
     return [
         wordpieces.QuickWay(vocabulary, unknown_token, _NORMALIZER),
-        wordpieces.GeneralWay(vocabulary, unknown_token),
+        wordpieces.GeneralWay(vocabulary, unknown_token, _table(pieces)),
     ]
 
 
@@ -98,7 +101,8 @@ def test_no_quick_way_is_told(tmp_path: pathlib.Path, pieces: list[str], why: st
     vocabulary = _vocabulary(tmp_path, pieces)
     with pytest.raises(ValueError, match=why):
         wordpieces.QuickWay(vocabulary, "[UNK]", _NORMALIZER)
-    ids, _ = wordpieces.GeneralWay(vocabulary, "[UNK]").tokenize_words(tf.constant(_WORDS))
+    general = wordpieces.GeneralWay(vocabulary, "[UNK]", _table(pieces))
+    ids, _ = general.tokenize_words(tf.constant(_WORDS))
     assert ids.to_list() == _reference(pieces).tokenize(_WORDS).to_list()
 
 

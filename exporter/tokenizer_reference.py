@@ -1,0 +1,66 @@
+"""TF-NLP's own tokenizers, with choices that it leaves to Python code."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+
+import tensorflow as tf
+import tensorflow_text as tf_text
+from official.nlp.modeling import layers as tfnlp_layers
+from tensorflow_text.python.ops import bert_tokenizer
+
+from exporter import settings, vocabularies
+
+Tokenize = Callable[[tf.Tensor], tf.RaggedTensor]
+
+
+def make(choices: settings.TokenizerSettings) -> tuple[Tokenize, dict[str, int]]:
+    """Returns a tokenizer and the special tokens that it finds, by purpose.
+
+    Args:
+      choices: The tokenizer, with casing and accents decided. It does not keep special tokens.
+    """
+    if choices.sp_model_file:
+        layer = tfnlp_layers.SentencepieceTokenizer(
+            model_file_path=choices.sp_model_file,
+            lower_case=choices.do_lower_case,
+            strip_diacritics=choices.strip_accents,
+        )
+        return layer, layer.get_special_tokens_dict()
+    layer = _wordpiece(choices)
+    if choices.strip_accents and not choices.do_lower_case:
+        return lambda text: layer(_without_accents(text)), layer.get_special_tokens_dict()
+    return layer, layer.get_special_tokens_dict()
+
+
+def _wordpiece(choices: settings.TokenizerSettings) -> tfnlp_layers.BertTokenizer:
+    options: dict[str, object] = {}
+    unknown = (choices.special_tokens or {}).get(vocabularies.UNKNOWN_ID)
+    if unknown:
+        options["unknown_token"] = unknown
+    if choices.do_lower_case and not choices.strip_accents:
+        options["basic_tokenizer_class"] = bert_tokenizer.AccentPreservingBasicTokenizer
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "vocab.txt")
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.write("\n".join(_different(choices.vocab_file or "")) + "\n")
+        return tfnlp_layers.BertTokenizer(
+            vocab_file=path, lower_case=choices.do_lower_case, tokenizer_kwargs=options
+        )
+
+
+def _different(path: str) -> list[str]:
+    """Returns a vocabulary as TF-NLP takes it, without empty lines and equal ones.
+
+    What is put for them is in no text, as they are in none.
+    """
+    pieces: dict[str, None] = {}
+    for i, piece in enumerate(vocabularies.read(path).pieces):
+        pieces[f"[line {i}]" if not piece or piece in pieces else piece] = None
+    return list(pieces)
+
+
+def _without_accents(text: tf.Tensor) -> tf.Tensor:
+    return tf.strings.regex_replace(tf_text.normalize_utf8(text, "NFD"), r"\p{Mn}", "")
