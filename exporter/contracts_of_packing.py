@@ -15,10 +15,9 @@ from exporter.contracts_of_preprocessing import default_length, pads_to_longest,
 _WORD_IDS, _MASK, _TYPE_IDS = encoder_calls.INPUT_NAMES
 # Numbers of tokens of the segments of each row, with and without room for all in 12 positions.
 _COUNTS = ((1, 1), (0, 3), (3, 0), (0, 0), (9, 2), (2, 9), (8, 8), (8, 7), (20, 1), (1, 20), (4, 5))
-_SHORT, _VERY_SHORT = 12, 4
+_SHORT, _VERY_SHORT, _HUNDRED = 12, 4, 100
 _MOST = 3  # Segments.
 _WAYS = ("equal_size", "longest_first", "first_only", "waterfall", "head_and_tail")
-_HEAD_PERCENT = 25
 
 
 def special_places(model: loaded_models.Model) -> str:
@@ -98,9 +97,10 @@ def _mismatch(model: loaded_models.Model, name: str, length: int, way: str) -> s
     """Returns the first row that is packed otherwise, in words; None if there is none."""
     ids = special_ids(model)
     cut = pads_to_longest(model)
+    percent = _head_percent(model, ids) if way == "head_and_tail" else 100
     for segments in _segments(ids, _max_segments(model)):
         got = model.loaded.bert_pack_inputs(segments, seq_length=length)[name].numpy().tolist()
-        expected = _packed(segments, length, ids, way)
+        expected = _packed(segments, length, ids, (way, percent))
         longest = max(map(sum, expected[_MASK])) if cut else length
         for row, values in enumerate(expected[name]):
             if got[row] != values[:longest]:
@@ -118,8 +118,7 @@ def _max_segments(model: loaded_models.Model) -> int:
 
 def _segments(ids: dict[str, int], most: int) -> list[list[tf.RaggedTensor]]:
     """Returns one, two, ... segments of rows of tokens that are no special ones."""
-    special = {value for name, value in ids.items() if name != "vocab_size"}
-    plain = [i for i in range(ids["vocab_size"]) if i not in special]
+    plain = _plain(ids)
     parts = []
     for segment in range(most):
         counts = [count[segment % 2] for count in _COUNTS]
@@ -128,12 +127,31 @@ def _segments(ids: dict[str, int], most: int) -> list[list[tf.RaggedTensor]]:
     return [parts[:number] for number in range(1, most + 1)]
 
 
+def _plain(ids: dict[str, int]) -> list[int]:
+    """Returns the ids that are no special tokens."""
+    special = {value for name, value in ids.items() if name != "vocab_size"}
+    return [i for i in range(ids["vocab_size"]) if i not in special]
+
+
+def _head_percent(model: loaded_models.Model, ids: dict[str, int]) -> int:
+    """Returns how many of a hundred tokens that are kept of a segment are from its start."""
+    plain = _plain(ids)[:_HUNDRED]
+    # So many that those from the end are others than those that they take the place of.
+    number = 2 * _HUNDRED + (_HUNDRED % len(plain) == 0)
+    tokens = [plain[i % len(plain)] for i in range(number)]
+    segment = tf.ragged.constant([tokens], tf.int32, ragged_rank=1)
+    packed = model.loaded.bert_pack_inputs([segment], seq_length=_HUNDRED + 2)
+    kept = packed[_WORD_IDS][0, 1:-1].numpy().tolist()
+    same = [one == other for one, other in zip(kept, tokens, strict=False)]
+    return [*same, False].index(False)
+
+
 def _packed(
-    segments: list[tf.RaggedTensor], length: int, ids: dict[str, int], way: str
+    segments: list[tf.RaggedTensor], length: int, ids: dict[str, int], way: tuple[str, int]
 ) -> dict[str, list[list[int]]]:
     """Packs segments in plain Python; only what is left of them is asked of TensorFlow Text."""
     budget = length - len(segments) - 1
-    kept = packing_reference.trim(segments, budget, way, _HEAD_PERCENT)
+    kept = packing_reference.trim(segments, budget, *way)
     rows = zip(*(segment.to_list() for segment in kept), strict=True)
     packed: dict[str, list[list[int]]] = {name: [] for name in encoder_calls.INPUT_NAMES}
     for row in rows:

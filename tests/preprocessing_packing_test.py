@@ -9,6 +9,8 @@ import tensorflow as tf
 from official.nlp.modeling import layers
 
 from exporter import (
+    contracts_of_packing,
+    loaded_models,
     packing,
     packing_reference,
     preprocessing,
@@ -137,6 +139,11 @@ def test_chosen_segments_and_truncation(chosen: Any, number: int, flat: bool) ->
     made.assert_same(chosen.bert_pack_inputs(segments, seq_length=9), expected)
     if number == 1:
         made.assert_same(chosen(tf.constant(made.TEXTS), seq_length=9), expected)
+
+
+def test_the_contract_knows_whichever_truncation_was_chosen(chosen: Any) -> None:
+    model = loaded_models.Model("preprocessing", "", "preprocessing", chosen)
+    assert contracts_of_packing.truncation(model) == "head_and_tail"
 
 
 def test_as_many_segments_as_were_chosen(chosen: Any) -> None:
