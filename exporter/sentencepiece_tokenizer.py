@@ -48,6 +48,7 @@ class SentencepieceTokenizer(tf.Module):
             lower_case=lower_case, strip_accents=strip_accents
         )
         self._tokenizer = load(sp_model_file)
+        _store_once(self._tokenizer)
         self._unknown_id = int(self._tokenizer.string_to_id("\0"))
         self.special_tokens = types.MappingProxyType(
             vocabularies.special_ids(
@@ -66,7 +67,11 @@ class SentencepieceTokenizer(tf.Module):
     tokenize_flat = tokenize
 
     def tokenize_with_offsets(self, text: tf.Tensor) -> tokenization.Offsets:
-        """Tokenizes texts and says where tokens are, as `tokenization.Tokenizer` describes it."""
+        """Tokenizes texts and says where tokens are, as `tokenization.Tokenizer` describes it.
+
+        A character that only the model's own normalization unfolds, as it does with ligatures where
+        text is not lower-cased, belongs to the last of its pieces, as in the library.
+        """
         text = tf.convert_to_tensor(text, tf.string)
         normalized = self._normalize(text)
         ids, starts, limits = self._tokenizer.tokenize_with_offsets(normalized)
@@ -99,6 +104,22 @@ class SentencepieceTokenizer(tf.Module):
         # Of others, the unknown token's.
         found = tf.equal(self._tokenizer.id_to_string(ids), pieces)
         return {piece: int(i) for piece, i, there in zip(pieces, ids, found, strict=True) if there}
+
+
+def _store_once(tokenizer: tf_text.SentencepieceTokenizer) -> None:
+    """Has a SavedModel hold the model once.
+
+    TensorFlow writes the op that holds it into the graph, for sessions, and into a function, for
+    loading. Both now call the same function.
+    """
+    # Private: without it the model is there twice.
+    resource = tokenizer._model_resource
+    create = tf.function(resource._create_resource, autograph=False).get_concrete_function()
+
+    def create_resource() -> tf.Tensor:
+        return create()
+
+    resource._create_resource = create_resource
 
 
 def load(path: str) -> tf_text.SentencepieceTokenizer:

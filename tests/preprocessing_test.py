@@ -125,6 +125,8 @@ def test_files(export: made.Export) -> None:
         assert len(assets) == (1 if export.root.tokenize._tokenizer.why_slow else 3)
     else:
         assert not assets
+        model = (made.TESTDATA / "spm" / "spm.model").read_bytes()
+        assert (folder / "saved_model.pb").read_bytes().count(model) == 1
 
 
 def test_no_path_and_no_assert_in_graph(export: made.Export) -> None:
