@@ -37,7 +37,7 @@ class InflatedFile(tf.saved_model.experimental.TrackableResource):
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         path = pathlib.Path(folder, name)
         content += bytes(-len(content) % _WORD_BYTES)
-        path.write_bytes(zlib.compress(_by_place(content), level=9))
+        path.write_bytes(zlib.compress(_by_place(content)))
         self.size = len(content)
         self._name = f"inflated_{hashlib.sha256(content).hexdigest()}"
         self._file = self._track_trackable(tf.saved_model.Asset(str(path)), "file")
