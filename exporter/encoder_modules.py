@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import encoder_calls, encoders, layer_sharing, saved_models
+from exporter import encoder_calls, encoders, layer_sharing, saved_models, unpadded
 
 POSITIONS_NAME = "masked_lm_positions"
 
@@ -135,6 +135,29 @@ class Source:
         """Runs the encoder, as `encoders.Encoder` does."""
         self._shared_layers.training = training
         return self.encoder(inputs, training)
+
+    def call_unpadded(
+        self, inputs: dict[str, tf.Tensor], *, first_token_only: bool
+    ) -> dict[str, Any]:
+        """Runs the encoder for inference, without padding where it is one that allows that.
+
+        Args:
+          inputs: As `call` takes them.
+          first_token_only: Whether of the last layer the first token alone is needed.
+
+        Returns:
+          What `call` returns, except that outputs at padding can be anything and that
+          `sequence_output` can be `[B, 1, D]` where only the first token is needed.
+        """
+        if not unpadded.is_supported(self.encoder.network):
+            return self.call(inputs, training=False)
+        with unpadded.applied(
+            self.encoder.network,
+            self._shared_layers,
+            num_layers=self.encoder.architecture.encoder.num_layers,
+            first_token_only=first_token_only,
+        ):
+            return self.call(inputs, training=False)
 
 
 def _signature(function: Any, names: Iterable[str]) -> Callable[..., Any]:

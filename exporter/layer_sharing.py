@@ -12,6 +12,7 @@ TensorFlow has it as expected; without it, layers are traced one by one as usual
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -52,22 +53,42 @@ class SharedLayers:
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
         """While open, a call of one of the layers in a trace calls its group's function."""
-        for group in self.groups:
-            function = _group_function(group[0])
-            for layer in group:
-                # Past Keras, which would track the function as a part of the layer.
-                object.__setattr__(layer, "call", self._caller(layer, function))
+        layers = [layer for group in self.groups for layer in group]
+        call = self.sharing(_own_call)
+        for layer in layers:
+            # Past Keras, which would track the function as a part of the layer.
+            object.__setattr__(layer, "call", functools.partial(call, layer))
         try:
             yield
         finally:
-            for layer in (layer for group in self.groups for layer in group):
+            for layer in layers:
                 object.__delattr__(layer, "call")
 
-    def _caller(
-        self, layer: tf_keras.layers.Layer, function: Callable[..., Any]
-    ) -> Callable[..., Any]:
-        variables = list(layer.variables)
-        return lambda *args, **kwargs: function(variables, self.training, args, kwargs)
+    def sharing(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Lets equal layers share the traces of a function of a layer.
+
+        Args:
+          call: Takes a layer and other arguments.
+
+        Returns:
+          A function that takes and returns the same.
+        """
+        functions: dict[int, tuple[Callable[..., Any], list[tf.Variable]]] = {}
+        for group in self.groups:
+            function = _group_function(group[0], call)
+            functions.update({id(layer): (function, list(layer.variables)) for layer in group})
+
+        def shared_call(layer: tf_keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+            if id(layer) not in functions:
+                return call(layer, *args, **kwargs)
+            function, variables = functions[id(layer)]
+            return function(variables, self.training, args, kwargs)
+
+        return shared_call
+
+
+def _own_call(layer: tf_keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+    return type(layer).call(layer, *args, **kwargs)
 
 
 def _kind(layer: tf_keras.layers.Layer) -> str:
@@ -77,9 +98,7 @@ def _kind(layer: tf_keras.layers.Layer) -> str:
     return json.dumps([type(layer).__name__, config, variables], sort_keys=True, default=repr)
 
 
-def _group_function(first: tf_keras.layers.Layer) -> Callable[..., Any]:
-    call = first.call
-
+def _group_function(first: tf_keras.layers.Layer, call: Callable[..., Any]) -> Callable[..., Any]:
     @tf.function(autograph=False)
     def layer_function(
         variables: list[tf.Variable], training: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -89,7 +108,7 @@ def _group_function(first: tf_keras.layers.Layer) -> Callable[..., Any]:
         # same units.
         tf.random.set_seed(None)
         with _bound(first.variables, [variable.handle for variable in variables]):
-            return call(*args, **kwargs)
+            return call(first, *args, **kwargs)
 
     return layer_function
 

@@ -18,6 +18,8 @@ _TEXT = tf.TensorSpec([None], tf.string, name="text")
 _SENTENCES = tf.TensorSpec([None], tf.string, name="sentences")
 # Where a norm is smaller than this, the vector stays as short as it is.
 _SMALLEST_NORM = 1e-12
+# Vectors that are made of no other token.
+_OF_FIRST_TOKEN = ("pooled_output", "first_token")
 
 
 class TextEmbedding(saved_models.Exportable):
@@ -65,14 +67,25 @@ class TextEmbedding(saved_models.Exportable):
         ids = packing.PackingIds.from_special_tokens(tokenizer.special_tokens)
         packed = options or packing.Options(pad_to_longest=True)
 
-        def outputs(text: tf.Tensor, training: bool) -> dict[str, Any]:
-            inputs = packing.pack([tokenizer.tokenize_flat(text)], seq_length, ids, packed)
-            result = self._source.call(inputs, training)
+        def prepare(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            flat = tokenizer.tokenize_flat(tf.convert_to_tensor(text))
+            return packing.pack([flat], seq_length, ids, packed)
+
+        def pool(inputs: dict[str, tf.Tensor], outputs: dict[str, Any]) -> tf.Tensor:
             mask = tf.cast(inputs[packing.INPUT_MASK], tf.float32)[:, :, tf.newaxis]
-            return dict(result, vector=_vector(result, mask, vector, num_layers, normalize))
+            return _vector(outputs, mask, vector, num_layers, normalize)
 
         def embed(text: tf.Tensor, training: bool = False) -> tf.Tensor:
-            return outputs(tf.convert_to_tensor(text), training)["vector"]
+            inputs = prepare(text)
+            if training:
+                return pool(inputs, self._source.call(inputs, training))
+            first = vector in _OF_FIRST_TOKEN
+            return pool(inputs, self._source.call_unpadded(inputs, first_token_only=first))
+
+        def outputs(text: tf.Tensor) -> dict[str, Any]:
+            inputs = prepare(text)
+            result = self._source.call(inputs, training=False)
+            return dict(result, default=pool(inputs, result))
 
         self._outputs = _Untracked(outputs)
         self.__call__ = tf.function(embed, autograph=False)
@@ -102,9 +115,8 @@ class TextEmbedding(saved_models.Exportable):
 
         @tf.function(autograph=False, input_signature=[_SENTENCES])
         def all_outputs(sentences: tf.Tensor) -> dict[str, tf.Tensor]:
-            result = self._outputs.value(sentences, training=False)
-            names = ("pooled_output", "sequence_output")
-            return {"default": result["vector"], **{name: result[name] for name in names}}
+            result = self._outputs.value(sentences)
+            return {name: result[name] for name in ("default", "pooled_output", "sequence_output")}
 
         return {"serving_default": serving_default, "outputs": all_outputs}
 
