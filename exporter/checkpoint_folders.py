@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from exporter import findings
+from exporter import findings, ordinary_files
 
 # How often the file `checkpoint` is read again where what it names has just been removed.
 _ATTEMPTS = 3
@@ -78,6 +78,8 @@ def _named(folder: str) -> str | None:
 
     The file may hold the path of another machine, or the one before the folder was moved.
     """
+    if ordinary_files.why_not(f"{folder}/checkpoint", ordinary_files.CONFIGURATION_BYTES):
+        return None
     try:
         state = tf.train.get_checkpoint_state(folder)
     except ValueError:  # It names nothing or is no text: anything may be called "checkpoint".

@@ -240,7 +240,9 @@ def _sentencepiece(path: str, setting: str) -> tuple[Sequence[str], bool]:
     data = vocabularies.read_bytes(path, setting=setting)
     try:
         model = sentencepiece.SentencePieceProcessor(model_proto=data)
-    except RuntimeError as error:
+        pieces = [model.id_to_piece(i) for i in range(model.get_piece_size())]
+    # The latter: a piece is not in UTF-8.
+    except (RuntimeError, UnicodeDecodeError) as error:
         raise errors.UserError(
             "sp_model_file takes a SentencePiece model; a WordPiece vocabulary, text with one "
             "piece a line, goes to vocab_file.",
@@ -248,5 +250,4 @@ def _sentencepiece(path: str, setting: str) -> tuple[Sequence[str], bool]:
             example="--sp_model_file=30k-clean.model",
             setting=setting,
         ) from None
-    pieces = [model.id_to_piece(i) for i in range(model.get_piece_size())]
     return pieces, "a" in model.normalize("A")

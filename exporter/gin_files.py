@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from exporter import errors
+from exporter import errors, ordinary_files
 
 PROJECT_FOLDER = pathlib.Path(__file__).resolve().parent.parent
 
@@ -69,8 +69,15 @@ def read(path: str, where: str) -> str:
     """Returns the text of a gin file, its lines ended by line feeds.
 
     Raises:
-      UserError: It is a folder, not readable or not UTF-8.
+      UserError: It is a folder or no ordinary file, too large, not readable or not UTF-8.
     """
+    unfit = ordinary_files.why_not(path, ordinary_files.CONFIGURATION_BYTES)
+    if unfit is not None:
+        raise errors.UserError(
+            "A gin file must be an ordinary file, and not too large for what it is.",
+            received=f"{path} ({unfit})",
+            where=where,
+        )
     with _readable(path, where):
         if is_remote(path):
             content = _gfile().GFile(path, "rb").read()

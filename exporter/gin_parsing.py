@@ -19,6 +19,8 @@ from exporter import errors, gin_files
 
 # `NAME/macro.value = 1` is gin's long form of `NAME = 1`, and `@NAME/macro()` that of `%NAME`.
 MACRO_SELECTORS = ("macro", "gin.macro")
+# Files that include others several times can do so more often than there is time for.
+_MAX_FILES = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,11 +190,17 @@ class _Reader:
     def __init__(self, search_paths: tuple[str, ...]) -> None:
         self.parsed = Parsed()
         self._search_paths = search_paths
+        self._num_files = 0
 
     def read_file(
         self, path: str, *, where: str, folder: str | None, stack: tuple[str, ...]
     ) -> None:
         """Reads a file; `folder` is that of the file that includes it, `stack` all above it."""
+        self._num_files += 1
+        if self._num_files > _MAX_FILES:
+            if self._num_files == _MAX_FILES + 1:
+                self.parsed.mistakes.append(_too_many_files(path, where))
+            return
         try:
             found = gin_files.find(path, where, self._search_paths, folder)
             key = gin_files.identity(found)
@@ -232,8 +240,27 @@ class _Reader:
                     key = (statement.scope, statement.selector, statement.arg_name)
                     binding = Binding(*key, statement.value, location, preamble)
                     self.parsed.statements.append(binding)
+        except RecursionError:
+            self.parsed.mistakes.append(_too_deep(where))
         except (SyntaxError, tokenize.TokenError, ValueError) as error:
             self.parsed.mistakes.append(_syntax_mistake(error, text, where))
+
+
+def _too_many_files(path: str, where: str) -> errors.UserError:
+    return errors.UserError(
+        f"There must not be more than {_MAX_FILES} gin files, each counted as often as it is "
+        "included.",
+        received=path,
+        where=where,
+    )
+
+
+def _too_deep(where: Callable[[int], str]) -> errors.UserError:
+    return errors.UserError(
+        "In a gin file, values must not stand in values hundreds of times deep.",
+        received="[[[[...",
+        where=where(1),
+    )
 
 
 def _syntax_mistake(error: Exception, text: str, where: Callable[[int], str]) -> errors.UserError:

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import errors
+from exporter import errors, files
 
 FILE = "assets.extra/export_manifest.json"
 # Of the manifest's own form; to be raised when a reader of the old one would be wrong.
@@ -50,13 +50,12 @@ def read(path: str) -> dict[str, Any] | None:
     file = f"{path}/{FILE}"
     if not tf.io.gfile.exists(file):
         return None
-    with tf.io.gfile.GFile(file, "rb") as stream:
-        data = stream.read()
+    data = files.read_bytes(file, setting="export.export_path")
     try:
         manifest = json.loads(data)
         version = manifest["manifest_version"]
-        files = manifest["files"]
-        well_formed = all({"sha256", "size"} <= files[name].keys() for name in files)
+        listed = manifest["files"]
+        well_formed = all({"sha256", "size"} <= listed[name].keys() for name in listed)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         well_formed, version = False, f"{type(error).__name__}: {error}"
     if not well_formed or version != _VERSION:

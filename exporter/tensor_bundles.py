@@ -16,7 +16,10 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import tensorflow as tf
+from google.protobuf import message
 from tensorflow.core.protobuf import tensor_bundle_pb2
+
+from exporter import ordinary_files
 
 _TABLE_MAGIC = 0xDB4775248B80FB57
 _FOOTER_SIZE = 48
@@ -25,6 +28,8 @@ _HEADER_KEY = b""
 # What the keys of a partitioned tensor's slices begin with; no tensor's name does.
 _SLICE_KEY = b"\0"
 _SLICE_BYTES = 1 << 20
+# A tensor takes about a hundred bytes of an index.
+_INDEX_BYTES = 64 << 20
 
 
 class BundleFormatError(ValueError):
@@ -69,28 +74,39 @@ def read_entries(prefix: str) -> dict[str, Entry]:
         data file is missing or shorter than the index says.
     """
     protos = _read_index(prefix + ".index")
-    header = tensor_bundle_pb2.BundleHeaderProto.FromString(protos.pop(_HEADER_KEY))
-    if header.endianness != tensor_bundle_pb2.BundleHeaderProto.LITTLE:
-        raise BundleFormatError(f"{prefix}.index was written on a big-endian machine")
-    entries = {}
-    for key, value in protos.items():
-        proto = tensor_bundle_pb2.BundleEntryProto.FromString(value)
-        dtype = tf.as_dtype(proto.dtype)
-        entries[key] = Entry(
-            shape=tuple(dim.size for dim in proto.shape.dim),
-            dtype=dtype,
-            data_file=data_file(prefix, proto.shard_id, header.num_shards),
-            offset=proto.offset,
-            size=proto.size,
-            checksum=proto.crc32c,
-            is_plain=not proto.slices and dtype not in (tf.string, tf.variant),
-        )
+    try:
+        header = tensor_bundle_pb2.BundleHeaderProto.FromString(protos.pop(_HEADER_KEY))
+        if header.endianness != tensor_bundle_pb2.BundleHeaderProto.LITTLE:
+            raise BundleFormatError(f"{prefix}.index was written on a big-endian machine")
+        entries = {key: _entry(prefix, header, value) for key, value in protos.items()}
+        named = {
+            key.decode("utf-8"): entry
+            for key, entry in entries.items()
+            if not key.startswith(_SLICE_KEY)
+        }
+    except (message.DecodeError, TypeError, ValueError) as error:
+        if isinstance(error, BundleFormatError):
+            raise
+        raise BundleFormatError(f"{prefix}.index is damaged") from error
     _check_data_files(entries.values())
-    return {
-        key.decode("utf-8"): entry
-        for key, entry in entries.items()
-        if not key.startswith(_SLICE_KEY)
-    }
+    return named
+
+
+def _entry(prefix: str, header: tensor_bundle_pb2.BundleHeaderProto, value: bytes) -> Entry:
+    proto = tensor_bundle_pb2.BundleEntryProto.FromString(value)
+    dtype = tf.as_dtype(proto.dtype)
+    entry = Entry(
+        shape=tuple(dim.size for dim in proto.shape.dim),
+        dtype=dtype,
+        data_file=data_file(prefix, proto.shard_id, header.num_shards),
+        offset=proto.offset,
+        size=proto.size,
+        checksum=proto.crc32c,
+        is_plain=not proto.slices and dtype not in (tf.string, tf.variant),
+    )
+    if min(entry.offset, entry.size, *entry.shape) < 0:
+        raise BundleFormatError(f"{prefix}.index is damaged")
+    return entry
 
 
 def data_file(prefix: str, shard: int = 0, num_shards: int = 1) -> str:
@@ -174,6 +190,9 @@ def _check_data_files(entries: Iterable[Entry]) -> None:
     for file, end in ends.items():
         if not tf.io.gfile.exists(file):
             raise BundleFormatError(f"{file} is missing")
+        unfit = "a folder" if tf.io.gfile.isdir(file) else ordinary_files.why_not(file)
+        if unfit is not None:
+            raise BundleFormatError(f"{file} is no ordinary file ({unfit})")
         length = tf.io.gfile.stat(file).length
         if length < end:
             raise BundleFormatError(f"{file} has {length} bytes of at least {end}: cut off?")
@@ -181,6 +200,9 @@ def _check_data_files(entries: Iterable[Entry]) -> None:
 
 def _read_index(path: str) -> dict[bytes, bytes]:
     """Reads all keys and values of a table file."""
+    unfit = ordinary_files.why_not(path, _INDEX_BYTES)
+    if unfit is not None:
+        raise BundleFormatError(f"{path} is no ordinary index ({unfit})")
     with tf.io.gfile.GFile(path, "rb") as file:
         data = file.read()
     if len(data) < _FOOTER_SIZE or struct.unpack("<Q", data[-8:])[0] != _TABLE_MAGIC:

@@ -9,9 +9,7 @@ import re
 import types
 from collections.abc import Mapping, Sequence
 
-import tensorflow as tf
-
-from exporter import errors, findings, words
+from exporter import errors, files, findings, words
 
 # What the special tokens of `get_special_tokens_dict` are for, and how BERT spells them.
 START_OF_SEQUENCE_ID = "start_of_sequence_id"
@@ -44,6 +42,8 @@ _SHOWN = 5
 _BYTE_ORDER_MARK = "\ufeff"
 _SPACE = re.compile(r"\s")
 _OTHER_UNKNOWN_TOKENS = ("<unk>", "[unk]", "UNK", "<UNK>")
+# The largest in use, of half a million pieces, have some megabytes.
+_LIMIT = 64 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,21 +69,9 @@ def read_bytes(path: str, *, setting: str) -> bytes:
       setting: The gin name that the path was bound to, for the error.
 
     Raises:
-      UserError: There is no such file, it cannot be read or is empty.
+      UserError: As `files.read_bytes`, or it is empty.
     """
-    if tf.io.gfile.isdir(path):
-        raise errors.UserError(
-            "A file is needed here, not a folder.", received=path, setting=setting
-        )
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            data = file.read()
-    except tf.errors.NotFoundError:
-        raise errors.UserError("The file must exist.", received=path, setting=setting) from None
-    except tf.errors.OpError as error:
-        raise errors.UserError(
-            "The file must be readable.", received=f"{path} ({error.message})", setting=setting
-        ) from None
+    data = files.read_bytes(path, setting=setting, limit=_LIMIT)
     if not data:
         raise errors.UserError(
             "The file must not be empty.", received=f"{path} (0 bytes)", setting=setting
@@ -104,6 +92,8 @@ def read(path: str) -> Vocabulary:
         two lines that texts may hold, so that its id is open.
     """
     data = read_bytes(path, setting=_VOCAB_FILE)
+    if b"\0" in data:
+        raise _not_text(path, data, f"byte {data.index(0)} is 0: UTF-16, or no text at all")
     try:
         lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:

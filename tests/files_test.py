@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from exporter import errors, files
 
@@ -27,6 +29,46 @@ def _yaml_file(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture(name="json_file")
 def _json_file(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "bert_config.json"
+
+
+def _aliases(lines: str) -> str:
+    """Thirty lines of YAML, of which each has the one before several times."""
+    values = ["{b: 1}", *(lines.format(i) for i in range(30))]
+    return "".join(f"a{i}: &a{i} {value}\n" for i, value in enumerate(values))
+
+
+class TestReadBytes:
+    def test_all_of_it(self, tmp_path: pathlib.Path) -> None:
+        (tmp_path / "spm.model").write_bytes(b"\n\0\xff")
+        read = files.read_bytes(str(tmp_path / "spm.model"), setting=_SETTING, limit=3)
+        assert read == b"\n\0\xff"
+
+    def test_a_named_pipe(self, tmp_path: pathlib.Path) -> None:
+        os.mkfifo(tmp_path / "vocab.txt")
+        assert _error(files.read_bytes, tmp_path / "vocab.txt") == (
+            "The file must be an ordinary one, and not too large for what it is.\n"
+            "  received: FOLDER/vocab.txt (a named pipe)"
+        )
+
+    def test_a_device(self, tmp_path: pathlib.Path) -> None:
+        (tmp_path / "vocab.txt").symlink_to("/dev/zero")
+        message = _error(files.read_bytes, tmp_path / "vocab.txt")
+        assert message.endswith("\n  received: FOLDER/vocab.txt (a device)")
+
+    def test_three_gigabytes(self, tmp_path: pathlib.Path) -> None:
+        (tmp_path / "vocab.txt").touch()
+        os.truncate(tmp_path / "vocab.txt", 3_000_000_000)
+        message = _error(files.read_bytes, tmp_path / "vocab.txt")
+        assert message.endswith("received: FOLDER/vocab.txt (3,000.0 MB, more than 1.0)")
+
+    def test_another_file_system(self) -> None:
+        path = "ram://files_test/vocab.txt"
+        with tf.io.gfile.GFile(path, "wb") as file:
+            file.write(b"12345678")
+        assert files.read_bytes(path, setting=_SETTING) == b"12345678"
+        with pytest.raises(errors.UserError) as raised:
+            files.read_bytes(path, setting=_SETTING, limit=4)
+        assert str(raised.value).endswith(f"{path} (0.0 MB, more than 0.0)")
 
 
 class TestReadText:
@@ -127,7 +169,10 @@ class TestReadYaml:
             ("? [1]\n: b", "while constructing a mapping\n"),
             ("a: *b", "found undefined alias 'b'\n"),
             ("a: !!python/tuple 1", "expected a sequence node, but found scalar\n"),
-            ("a: &a !!python/tuple [*a]", "found unconstructable recursive node\n"),
+            ("a: &a !!python/tuple [*a]", "more than 100,000 values, or an alias inside of what"),
+            ("a: &a [*a]", "more than 100,000 values, or an alias inside of what it stands for"),
+            (_aliases("[*a{0}, *a{0}, *a{0}, *a{0}]"), "more than 100,000 values, or an alias"),
+            (_aliases("{{<<: [*a{0}, *a{0}, *a{0}, *a{0}]}}"), "more than 100,000 values, or an"),
             ("a: '\0'", "unacceptable character #x0000: special characters are not allowed\n"),
             ("a: " + "[" * 1000, "maximum recursion depth exceeded"),
             ("a: 2020-13-01", "month must be in 1..12"),

@@ -1,3 +1,4 @@
+import os
 import pathlib
 
 import pytest
@@ -83,6 +84,24 @@ def test_folder_is_refused(tmp_path: pathlib.Path) -> None:
         f"  received: {tmp_path} (Is a directory)\n"
         "  where:    here"
     )
+
+
+def test_a_named_pipe_is_refused_unopened(tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "run.gin")
+    with pytest.raises(errors.UserError) as caught:
+        gin_files.read(f"{tmp_path}/run.gin", "here")
+    assert str(caught.value) == (
+        "A gin file must be an ordinary file, and not too large for what it is.\n"
+        f"  received: {tmp_path}/run.gin (a named pipe)\n"
+        "  where:    here"
+    )
+
+
+def test_three_gigabytes_are_refused_unread(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "run.gin").touch()
+    os.truncate(tmp_path / "run.gin", 3_000_000_000)
+    with pytest.raises(errors.UserError, match=r"run\.gin \(3,000\.0 MB, more than 1\.0\)"):
+        gin_files.read(f"{tmp_path}/run.gin", "here")
 
 
 def test_gin_text_in_place_of_a_path_is_refused() -> None:

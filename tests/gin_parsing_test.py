@@ -106,6 +106,31 @@ def test_a_circle_of_includes_is_told(tmp_path: pathlib.Path) -> None:
     assert [b.text for b in parsed.bindings] == ["a.b = 1"]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_too_many_includes_are_told(tmp_path: pathlib.Path, times: int) -> None:
+    """A chain that is too long, and a pyramid of 2 to the power of 300."""
+    for i in range(300):
+        (tmp_path / f"{i}.gin").write_text(f"include '{i + 1}.gin'\n" * times)
+    parsed = gin_parsing.parse([f"{tmp_path}/0.gin"], [])
+    assert _mistakes(parsed) == [
+        (
+            "There must not be more than 200 gin files, each counted as often as it is included.\n"
+            "  received: 200.gin\n"
+            f"  where:    {tmp_path}/199.gin:1"
+        )
+    ]
+
+
+def test_values_that_are_too_deep_are_told() -> None:
+    assert _mistakes(_parse(f"a.b = {'[' * 10000}")) == [
+        (
+            "In a gin file, values must not stand in values hundreds of times deep.\n"
+            "  received: [[[[...\n"
+            "  where:    there"
+        )
+    ]
+
+
 def test_imports_are_listed_in_order() -> None:
     parsed = _parse("import a.b\nfrom c import d\nimport e as f\n")
     assert [(i.text, i.module) for i in parsed.imports] == [

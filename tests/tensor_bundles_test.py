@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -169,6 +170,42 @@ class TestDamage:
         _index(small).write_text('model_checkpoint_path: "ckpt-200"\n' * 10)
         message = _error(tensor_bundles.read_entries, small)
         assert message == f"{small}.index is not the index of a checkpoint, or is cut off"
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (b"\xff", "{prefix}.index is damaged"),
+            (tensor_bundle_pb2.BundleEntryProto(dtype=99), "{prefix}.index is damaged"),
+            (tensor_bundle_pb2.BundleEntryProto(size=-1), "{prefix}.index is damaged"),
+            (tensor_bundle_pb2.BundleEntryProto(dtype=1, offset=-8), "{prefix}.index is damaged"),
+        ],
+    )
+    def test_entries_that_make_no_sense(self, small: str, value: Any, message: str) -> None:
+        header = tensor_bundle_pb2.BundleHeaderProto(num_shards=1).SerializeToString()
+        entry = value if isinstance(value, bytes) else value.SerializeToString()
+        _index(small).write_bytes(tensor_bundles._table({b"": header, b"a": entry}))
+        assert _error(tensor_bundles.read_entries, small) == message.format(prefix=small)
+
+    def test_what_never_ends_in_place_of_a_file(self, small: str) -> None:
+        _data(small).unlink()
+        os.mkfifo(_data(small))
+        message = _error(tensor_bundles.read_entries, small)
+        assert message == f"{_data(small)} is no ordinary file (a named pipe)"
+        _index(small).unlink()
+        _index(small).symlink_to("/dev/zero")
+        message = _error(tensor_bundles.read_entries, small)
+        assert message == f"{small}.index is no ordinary index (a device)"
+
+    def test_a_folder_in_place_of_the_data(self, small: str) -> None:
+        _data(small).unlink()
+        _data(small).mkdir()
+        message = _error(tensor_bundles.read_entries, small)
+        assert message == f"{_data(small)} is no ordinary file (a folder)"
+
+    def test_an_index_of_three_gigabytes(self, small: str) -> None:
+        os.truncate(_index(small), 3_000_000_000)
+        message = _error(tensor_bundles.read_entries, small)
+        assert message == f"{small}.index is no ordinary index (3,000.0 MB, more than 67.1)"
 
     def test_a_table_without_a_header(self, small: str) -> None:
         _index(small).write_bytes(tensor_bundles._table({b"key": b"value"}))
