@@ -29,6 +29,11 @@ _ONLY = flags.DEFINE_list(
 _WORK_DIR = flags.DEFINE_string(
     "work_dir", None, "A folder for encoders and exports; encoders in it are used again."
 )
+_PEER_PYTHON = flags.DEFINE_string(
+    "peer_python",
+    None,
+    "A Python with `tokenizers` and `numpy`, by which Hugging Face's tokenizer is measured, too.",
+)
 _JSON = flags.DEFINE_string("json", None, "A file for all values as JSON.")
 
 
@@ -64,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         raise app.UsageError(f"There are only flags, no arguments; received: {argv[1:]}.")
     _check(_SIZES, list(sizes.SIZES))
     _check(_ONLY, figures.GROUPS)
-    plan = rounds.Plan(_ONLY.value, _RUNS.value, _WARMUPS.value)
+    plan = rounds.Plan(_ONLY.value, _RUNS.value, _WARMUPS.value, _PEER_PYTHON.value)
     results = {}
     try:
         with _work_dir() as folder:

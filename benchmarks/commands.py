@@ -75,6 +75,11 @@ def make_source(size: str, folder: pathlib.Path) -> list[str]:
     return [sys.executable, "-m", "benchmarks.make_source", *flags]
 
 
+def peer(python: str, output: pathlib.Path, vocab_file: pathlib.Path) -> list[str]:
+    """Returns the command that runs `benchmarks.peer` with a Python that has the peer."""
+    return [python, "-m", "benchmarks.peer", str(output), str(vocab_file)]
+
+
 def probe(*arguments: object) -> list[str]:
     """Returns the command that runs `benchmarks.probes` with these arguments."""
     return [sys.executable, "-m", "benchmarks.probes", *map(str, arguments)]

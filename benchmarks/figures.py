@@ -56,12 +56,13 @@ def used(groups: Collection[str]) -> list[Job]:
     return [Job(name, kind) for kind in export_types for name in commands.CONTENDERS]
 
 
-def measure(workspace: Workspace, groups: Collection[str]) -> Found:
+def measure(workspace: Workspace, groups: Collection[str], peer_python: str | None = None) -> Found:
     """Runs one round.
 
     Args:
       workspace: Where; it holds the exports of `used`, or `jobs` makes them.
       groups: What to measure, of `GROUPS`.
+      peer_python: A Python that has Hugging Face's `tokenizers`, or None.
     """
     listed = jobs(groups)
     if listed:
@@ -76,6 +77,8 @@ def measure(workspace: Workspace, groups: Collection[str]) -> Found:
         yield from _forwards(workspace)
     if THROUGHPUT in groups:
         yield from _throughputs(workspace)
+        if peer_python is not None:
+            yield from _peers(workspace, peer_python)
 
 
 def _export_figures(
@@ -143,6 +146,19 @@ def _throughputs(workspace: Workspace) -> Found:
     grown = [workspace.probe("memory", path)[0] for path in paths]
     name = "`preprocessing`: memory after 2,000 batches, of that after 200"
     yield Figure(name, "times"), _pair(grown)
+
+
+def _peers(workspace: Workspace, python: str) -> Found:
+    ours = str(workspace.path(Job(commands.EXPORTER, "preprocessing")))
+    # With as many batches at a time as there are cores, and by processor time.
+    _, _, _, wall, _, _, _, processor = workspace.probe("throughput", ours, ours)
+    pairs = zip(workspace.peer(python), (wall, processor), ("", ", by processor time"), strict=True)
+    for theirs, rate, note in pairs:
+        name = (
+            "`preprocessing`: batches of 256 lines, Hugging Face's `tokenizers` in place of the "
+            f"predecessor{note}"
+        )
+        yield Figure(name, "lines/s", more_is_better=True), _pair([theirs, rate])
 
 
 def _pair(values: list[float]) -> dict[str, float]:

@@ -18,11 +18,13 @@ class Plan:
       rounds: How many.
       warmups: How many to run before them and not to count. What is read for the first time comes
         from the disk and not from memory, and Python compiles it.
+      peer_python: A Python that has Hugging Face's `tokenizers`, to be measured too, or None.
     """
 
     groups: Collection[str]
     rounds: int
     warmups: int
+    peer_python: str | None = None
 
 
 def run(
@@ -45,7 +47,7 @@ def run(
     for number in range(1 - plan.warmups, plan.rounds + 1):
         title = f"round {number} of {plan.rounds}" if number > 0 else "warm-up, not counted"
         say(f"{size.name}: {title}")
-        for figure, values in figures.measure(space, plan.groups):
+        for figure, values in figures.measure(space, plan.groups, plan.peer_python):
             if number > 0:
                 counted.add(figure, values)
     return counted

@@ -106,9 +106,23 @@ class Workspace:
         Raises:
           BenchmarkError: It failed.
         """
-        output = self._folder / "probe.json"
-        output.unlink(missing_ok=True)
-        processes.run(commands.probe(kind, output, *arguments), self._log)
-        values: list[float] = json.loads(output.read_text(encoding="utf-8"))
+        return self._measured(kind, commands.probe(kind, self._output, *arguments))
+
+    def peer(self, python: str) -> list[float]:
+        """Runs `benchmarks.peer` as `probe` does.
+
+        Args:
+          python: A Python that has the peer.
+        """
+        return self._measured("peer", commands.peer(python, self._output, self.source.vocabulary))
+
+    @property
+    def _output(self) -> pathlib.Path:
+        return self._folder / "probe.json"
+
+    def _measured(self, kind: str, command: list[str]) -> list[float]:
+        self._output.unlink(missing_ok=True)
+        processes.run(command, self._log)
+        values: list[float] = json.loads(self._output.read_text(encoding="utf-8"))
         self._say(f"  {kind}: {', '.join(f'{value:.4g}' for value in values)}")
         return values

@@ -107,8 +107,10 @@ class WordpieceTokenizer(tf.Module):
     def detokenize(self, tokens: tf.RaggedTensor) -> tf.Tensor:
         """Puts pieces together as `tokenization.Tokenizer` describes it, with spaces."""
         tokens = tokenization.without_packing(tokens, self.special_tokens)
+        positions = tf.range(tf.size(tokens.values, out_type=tf.int64))
+        rows = tf.searchsorted(tokens.row_splits, positions, side="right") - 1
         text = tf.strings.unsorted_segment_join(
-            self.id_to_string(tokens.values), tokens.value_rowids(), tokens.nrows(), separator=" "
+            self.id_to_string(tokens.values), rows, tokens.nrows(), separator=" "
         )
         return tf.strings.regex_replace(text, f" {words.SUFFIX_INDICATOR}", "")
 
