@@ -26,7 +26,9 @@ _pieces = strategies.lists(
     strategies.builds(
         str.__add__,
         strategies.sampled_from(["", "##"]),
-        strategies.text(strategies.sampled_from(_LETTERS.replace("\n", "")), max_size=3),
+        strategies.text(
+            strategies.sampled_from(_LETTERS.replace("\n", "").replace("\0", "")), max_size=3
+        ),
     ),
     max_size=30,
     unique=True,

@@ -26,7 +26,6 @@ def _tables(
     [
         "a\n[UNK]\n", "a\n[UNK]", "a\r\n[UNK]\r\n", "a\r\n[UNK]\r", "a\rb\n\r\r\nc\n[UNK]\n\r",
         "\ufeffa\n[UNK]\nä\n##ö\n中\n", "a\x0bb\x0cc\x85d\u2028e\n[UNK]\n", "a b\n c \n[UNK]\n",
-        "a\0b\n[UNK]\n",
     ],
 )  # fmt: skip
 def test_lines_are_those_that_were_read(tmp_path: pathlib.Path, content: str) -> None:

@@ -15,7 +15,7 @@ _WORD_LISTS = {
     "suffix indicator as a piece": ["[UNK]", "a", "##", "##b", "ab"],
     "signs of the suffix indicator": ["[UNK]", "a", "#", "###", "##b", "####"],
     "pieces with spaces": ["[UNK]", "a", " ", "##b", "a b", "## ", "[/1]"],
-    "a null character": ["[UNK]", "a", "\0", "##b"],
+    "a control character": ["[UNK]", "a", "\x01", "##b"],
     "pieces longer than any word": ["[UNK]", "a" * 200, "##" + "b" * 150, "a", "##a", "##b"],
     "characters of several bytes": ["[UNK]", "é", "##é", "中", "##\U0001f600", "a"],
     "the replacement character": ["[UNK]", "a", "\ufffd", "##\ufffd"],
