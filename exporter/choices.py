@@ -21,6 +21,7 @@ VECTORS = ("pooled_output", "first_token", "mean", "mean_of_last_layers")
 WITH_WEIGHTS = ("model", "model_with_mlm", "text_embedding", "all")
 WITH_ENCODER = ("model", "model_with_mlm", "all")
 WITH_PREPROCESSING = ("preprocessing", "all")
+WITH_EMBEDDING = ("text_embedding", "all")
 WITH_TEXT = ("preprocessing", "text_embedding", "all")
 
 
@@ -87,6 +88,8 @@ def wrong(choices: Choices) -> list[errors.UserError]:
             mistakes.append(_not_one_of(setting, value, known))
     if choices.export_type in WITH_TEXT:
         mistakes += choices.preprocessing.mistakes()
+    if choices.export_type in WITH_EMBEDDING:
+        mistakes += choices.text_embedding.mistakes()
     mistakes += choices.warmup.mistakes()
     length = choices.preprocessing.default_seq_length
     if choices.export_type in WITH_TEXT and length is not None and length < 3:

@@ -27,7 +27,7 @@ _OUTPUT_NAMES = ("pooled_output", "sequence_output", "encoder_outputs")
 
 # Their layers are made for one length: BigBird draws its random blocks for it, the others mix all
 # positions by matrices of that size.
-_ONE_LENGTH = ("bigbird", "fnet", "sparse_mixer")
+ONE_LENGTH = ("bigbird", "fnet", "sparse_mixer")
 
 
 def call(
@@ -79,7 +79,7 @@ def run(
     length = inputs["input_word_ids"].shape[1]
     if length is not None and length > longest:
         raise ValueError(f"{_at_most(longest)}, received {length}".replace("_", " "))
-    if architecture.type in _ONE_LENGTH:
+    if architecture.type in ONE_LENGTH:
         return _run_padded(network, inputs, training, longest)
     return network(_checked(inputs, longest), training=training)
 

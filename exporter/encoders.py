@@ -62,6 +62,11 @@ class Encoder:
         return getattr(self.architecture.encoder, "type_vocab_size", 2)
 
     @property
+    def num_outputs(self) -> int:
+        """How many layers there are in `encoder_outputs`."""
+        return len(_outputs(self.network, self.architecture)["encoder_outputs"])
+
+    @property
     def max_seq_length(self) -> int | None:
         """The longest sequence that the encoder takes; None for no limit."""
         return self.architecture.max_seq_length

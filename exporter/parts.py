@@ -19,6 +19,7 @@ from exporter import (
     mlm_scores,
     model_cards,
     packing,
+    padding,
     plans,
     preprocessing,
     progress,
@@ -119,6 +120,7 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
         complete("preprocessing", "preprocessing", _write_preprocessing, text)
     if built is not None and text is not None and kind in choices.WITH_TEXT:
         complete("text_embedding", "text_embedding", _write_text_embedding, built, text)
+        outcome.found += padding.find(built.encoder, plan.chosen.text_embedding)
     _add_findings(outcome, plan, built)
     return outcome
 
@@ -285,14 +287,16 @@ def _write_text_embedding(
     plan: plans.Plan, built: Built, text: Text, path: str
 ) -> reports.Report | None:
     options = plan.chosen.text_embedding
+    ignored = padding.is_ignored(built.encoder)
+    pad_to_longest = (options if ignored else plan.chosen.preprocessing).pad_to_longest
     module = text_embedding.TextEmbedding(
         text.tokenizer,
         built.encoder,
         seq_length=text.source.seq_length,
         vector=options.vector,
-        num_layers=options.num_layers,
+        num_layers=options.layers_taken,
         normalize=options.normalize,
-        options=packing.Options(text.truncation(), options.pad_to_longest),
+        options=packing.Options(text.truncation(), pad_to_longest),
     )
     with progress.step("writing the text embedding"):
         saved_models.write(module, path, restoration=built.restoration)

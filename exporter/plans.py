@@ -14,6 +14,7 @@ from exporter import (
     errors,
     overrides,
     settings,
+    text_embedding,
     tokenizers,
 )
 
@@ -85,6 +86,8 @@ class Plan:
         if encoder is not None and self.chosen.export_type in choices.WITH_PREPROCESSING:
             max_segments = self.chosen.preprocessing.max_segments
             found += cross_checks.segment_mistakes(max_segments, encoder.type_vocab_size)
+        if encoder is not None and self.chosen.export_type in choices.WITH_EMBEDDING:
+            found += text_embedding.mistakes(self.chosen.text_embedding, encoder)
         return found + cross_checks.mistakes(
             self.text,
             self.chosen.checks,

@@ -17,6 +17,9 @@ import gin
 
 from exporter import errors
 
+# Devlin et al. (2018, arxiv.org/abs/1810.04805), table 7: as many layers make the best features.
+_LAYERS_TAKEN = 4
+
 
 @gin.configurable("encoder", module="exporter")
 @dataclasses.dataclass(frozen=True)
@@ -238,15 +241,45 @@ class TextEmbeddingSettings:
     Attributes:
       vector: "pooled_output", "first_token" (of the last layer), "mean" (of the last layer over
         the tokens) or "mean_of_last_layers".
-      num_layers: How many layers "mean_of_last_layers" takes.
+      num_layers: How many layers "mean_of_last_layers" takes; None for 4.
       normalize: Whether vectors are scaled to length one.
-      pad_to_longest: Whether a batch is padded to its longest text and not to the sequence length.
+      pad_to_longest: Whether a batch is padded to its longest text and not to the sequence length,
+        with an encoder to which that makes no difference.
     """
 
     vector: str = "pooled_output"
-    num_layers: int = 4
+    num_layers: int | None = None
     normalize: bool = False
     pad_to_longest: bool = True
+
+    @property
+    def layers_taken(self) -> int:
+        """How many layers "mean_of_last_layers" takes."""
+        return _LAYERS_TAKEN if self.num_layers is None else self.num_layers
+
+    def mistakes(self) -> list[errors.UserError]:
+        """Returns what cannot be right of the number of layers, whatever the encoder."""
+        if self.num_layers is None:
+            return []
+        if self.vector != "mean_of_last_layers":
+            return [
+                errors.UserError(
+                    "text_embedding.num_layers has a meaning for 'mean_of_last_layers' only.",
+                    example="text_embedding.vector = 'mean_of_last_layers'",
+                    received=f"num_layers = {self.num_layers} with vector = {self.vector!r}",
+                    setting="text_embedding.num_layers",
+                )
+            ]
+        if type(self.num_layers) is not int or self.num_layers < 1:
+            return [
+                errors.UserError(
+                    "text_embedding.num_layers must be a whole number, at least 1.",
+                    example="text_embedding.num_layers = 4",
+                    received=repr(self.num_layers),
+                    setting="text_embedding.num_layers",
+                )
+            ]
+        return []
 
 
 @gin.configurable("warmup", module="exporter")

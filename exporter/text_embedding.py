@@ -11,8 +11,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
+from official.nlp.modeling import networks
 
-from exporter import encoder_modules, encoders, packing, saved_models, tokenizers
+from exporter import (
+    encoder_modules,
+    encoders,
+    errors,
+    packing,
+    saved_models,
+    settings,
+    tokenizers,
+)
 
 _TEXT = tf.TensorSpec([None], tf.string, name="text")
 _SENTENCES = tf.TensorSpec([None], tf.string, name="sentences")
@@ -20,6 +29,39 @@ _SENTENCES = tf.TensorSpec([None], tf.string, name="sentences")
 _SMALLEST_NORM = 1e-12
 # Vectors that are made of no other token.
 _OF_FIRST_TOKEN = ("pooled_output", "first_token")
+
+
+def mistakes(
+    embedding: settings.TextEmbeddingSettings, encoder: encoders.Encoder
+) -> list[errors.UserError]:
+    """Lists what cannot be had of an encoder.
+
+    Args:
+      embedding: What was asked for.
+      encoder: The encoder.
+    """
+    if embedding.vector in _OF_FIRST_TOKEN:
+        return []
+    if isinstance(encoder.network, networks.FunnelTransformerEncoder):
+        return [
+            errors.UserError(
+                "A mean over tokens needs an output for each; Funnel Transformers pool them.",
+                example="text_embedding.vector = 'pooled_output'",
+                received=f"{embedding.vector!r} with type {encoder.architecture.type!r}",
+                setting="text_embedding.vector",
+            )
+        ]
+    if embedding.vector == "mean" or embedding.layers_taken <= encoder.num_outputs:
+        return []
+    asked = "" if embedding.num_layers else " by default"
+    return [
+        errors.UserError(
+            "text_embedding.num_layers must not be more than the encoder has.",
+            example=f"text_embedding.num_layers = {encoder.num_outputs}",
+            received=f"{embedding.layers_taken}{asked}, with {encoder.num_outputs} layers",
+            setting="text_embedding.num_layers",
+        )
+    ]
 
 
 class TextEmbedding(saved_models.Exportable):
@@ -111,7 +153,9 @@ class TextEmbedding(saved_models.Exportable):
 
         @tf.function(autograph=False, input_signature=[_SENTENCES])
         def serving_default(sentences: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"default": self.__call__(sentences)}
+            # The trace that calls of the object use; this tensor would get one of its own.
+            call = self.__call__.get_concrete_function(_TEXT, training=False)
+            return {"default": call(sentences)}
 
         @tf.function(autograph=False, input_signature=[_SENTENCES])
         def all_outputs(sentences: tf.Tensor) -> dict[str, tf.Tensor]:

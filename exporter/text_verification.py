@@ -213,12 +213,16 @@ def text_embedding_parity(
       The checks.
     """
     tokenizer, pack, _ = source.layers()
-    inputs = pack([tokenizer(tf.constant(_TEXTS))])
-    outputs = encoder(inputs, training=False)
-    expected = {"vectors": tf.constant(_vectors(outputs, inputs["input_mask"].numpy(), choices))}
+    # Short texts by themselves: how far they are padded must not show.
+    batches = {"vectors": tf.constant(_TEXTS), "of short texts": tf.constant(_TEXTS[:-1])}
+    expected = {}
+    for name, texts in batches.items():
+        inputs = pack([tokenizer(texts)])
+        mask = inputs["input_mask"].numpy()
+        expected[name] = tf.constant(_vectors(encoder(inputs, training=False), mask, choices))
 
     def same_vectors() -> reports.Check:
-        got = {"vectors": model.loaded(tf.constant(_TEXTS))}
+        got = {name: model.loaded(texts) for name, texts in batches.items()}
         return comparison.compare("vectors", expected, got)
 
     return [contracts.attempt("vectors", same_vectors)]
@@ -235,7 +239,7 @@ def _vectors(
     else:
         tokens = outputs["sequence_output"].numpy()
         if choices.vector == "mean_of_last_layers":
-            tokens = np.mean(layers[-choices.num_layers :], axis=0)
+            tokens = np.mean(layers[-choices.layers_taken :], axis=0)
         vectors = np.stack(
             [row[chosen > 0].mean(axis=0) for row, chosen in zip(tokens, mask, strict=True)]
         )

@@ -46,6 +46,8 @@ def _folder(arguments: Callable[[Place], Sequence[str]]) -> Callable[[Place], Se
 
 
 _PREPROCESSING = ("--export_type", "preprocessing")
+_TEXT_EMBEDDING = ("--export_type", "text_embedding")
+_MEAN = "text_embedding.vector = 'mean_of_last_layers'"
 _OVERWRITE = ("--overwrite", "True")
 
 EXPORT_MISTAKES = [
@@ -260,5 +262,38 @@ EXPORT_MISTAKES = [
         "  received: 256, with 128 positions\n"
         "  where:    --gin_params, line 2\n"
         "  example:  warmup.seq_lengths = [128]\n",
+    ),
+    # What a text embedding is made of.
+    Mistake(
+        "a number of layers that nothing takes",
+        _with(_TEXT_EMBEDDING, ("--gin_params", "text_embedding.num_layers = 2")),
+        "error: text_embedding.num_layers has a meaning for 'mean_of_last_layers' only.\n"
+        "  received: num_layers = 2 with vector = 'pooled_output'\n"
+        "  where:    --gin_params=text_embedding.num_layers = 2\n"
+        "  example:  text_embedding.vector = 'mean_of_last_layers'\n",
+    ),
+    Mistake(
+        "no layers",
+        _with(_TEXT_EMBEDDING, ("--gin_params", f"{_MEAN}\ntext_embedding.num_layers = 0")),
+        "error: text_embedding.num_layers must be a whole number, at least 1.\n"
+        "  received: 0\n"
+        "  where:    --gin_params, line 2\n"
+        "  example:  text_embedding.num_layers = 4\n",
+    ),
+    Mistake(
+        "more layers than there are",
+        _with(_TEXT_EMBEDDING, ("--gin_params", f"{_MEAN}\ntext_embedding.num_layers = 3")),
+        "error: text_embedding.num_layers must not be more than the encoder has.\n"
+        "  received: 3, with 2 layers\n"
+        "  where:    --gin_params, line 2\n"
+        "  example:  text_embedding.num_layers = 2\n",
+    ),
+    Mistake(
+        "more layers than there are by default",
+        _with(_TEXT_EMBEDDING, ("--gin_params", _MEAN)),
+        "error: text_embedding.num_layers must not be more than the encoder has.\n"
+        "  received: 4 by default, with 2 layers\n"
+        "  where:    text_embedding.num_layers (not set)\n"
+        "  example:  text_embedding.num_layers = 2\n",
     ),
 ]

@@ -43,7 +43,7 @@ _DEFAULTS = {
     "preprocessing.pad_to_longest": False,
     "preprocessing.pack_for_xla": False,
     "text_embedding.vector": "pooled_output",
-    "text_embedding.num_layers": 4,
+    "text_embedding.num_layers": None,
     "text_embedding.normalize": False,
     "text_embedding.pad_to_longest": True,
     "warmup.batch_sizes": (),
