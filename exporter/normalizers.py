@@ -37,6 +37,13 @@ class WordpieceNormalizer(tf.Module):
             text = tf_text.case_fold_utf8(text)
         return _without_control(_without_accents(text) if self._strip_accents else text)
 
+    def without_context(self, text: tf.Tensor) -> tf.Tensor:
+        """Normalizes texts, string `[B]`, each letter alike wherever it stands in its word.
+
+        That is one letter of Greek, and both its forms are as long.
+        """
+        return tf.strings.regex_replace(self(text), "ς", "σ")
+
     def quick(self, text: tf.Tensor) -> tf.Tensor:
         """Normalizes texts of valid UTF-8, string `[B]`."""
         if not (self._lower_case and self._strip_accents):

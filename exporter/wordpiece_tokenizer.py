@@ -100,7 +100,9 @@ class WordpieceTokenizer(tf.Module):
         word_starts = tf.cumsum(word_lengths, exclusive=True)
         starts = starts_in_word.values + tf.gather(word_starts, ids.value_rowids())
         limits = tf.concat([starts, [tf.reduce_sum(word_lengths)]], axis=0)[1:]
-        spans = offsets.in_source(text, self._normalize, starts, limits, without_spaces=True)
+        spans = offsets.in_source(
+            text, self._normalize.without_context, starts, limits, without_spaces=True
+        )
         source_starts, source_limits = (by_word.with_values(ids.with_values(s)) for s in spans)
         return by_word.with_values(ids), source_starts, source_limits
 

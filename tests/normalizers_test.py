@@ -73,3 +73,14 @@ def test_sentencepiece(lower_case: bool, strip_accents: bool, expected: str | No
     if lower_case:
         text = tf_text.case_fold_utf8(text)
     assert normalized.numpy().tolist() == text.numpy().tolist()
+
+
+@pytest.mark.parametrize("lower_case", [True, False])
+@pytest.mark.parametrize("strip_accents", [True, False])
+def test_without_context_letters_are_alike(lower_case: bool, strip_accents: bool) -> None:
+    normalize = normalizers.WordpieceNormalizer(lower_case=lower_case, strip_accents=strip_accents)
+    characters = tf.strings.unicode_split(tf.constant(["ΟΔΟΣ ΣΑΣ. ς"]), "UTF-8")
+    whole = normalize.without_context(tf.constant(["ΟΔΟΣ ΣΑΣ. ς"]))
+    parts = normalize.without_context(characters.values)
+    assert tf.strings.reduce_join(parts).numpy() == whole.numpy()[0]
+    assert tf.strings.length(whole).numpy() == tf.strings.length(["ΟΔΟΣ ΣΑΣ. ς"]).numpy()

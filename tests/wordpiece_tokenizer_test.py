@@ -188,3 +188,16 @@ def test_wordpiece_offsets_of_one_and_several_characters(
     path = made.write(tmp_path, dict.fromkeys(pieces))
     tokenizer = tokenizers.WordpieceTokenizer(path, lower_case=True)
     assert [source for _, source in made.spans(tokenizer, text)] == spans
+
+
+def test_offsets_of_letters_that_depend_on_their_place(tmp_path: pathlib.Path) -> None:
+    path = made.write(tmp_path, [*_PIECES, "οδος", "i\u0307s", "ß"])
+    tokenizer = tokenizers.WordpieceTokenizer(path, lower_case=True, strip_accents=False)
+    text = "ΟΔΟΣ Ο İs CAFÉ ß"
+    assert [(_ID.get("[UNK]") != i, source) for i, source in made.spans(tokenizer, text)] == [
+        (True, "ΟΔΟΣ"),
+        (False, "Ο"),
+        (True, "İs"),
+        (True, "CAFÉ"),
+        (True, "ß"),
+    ]
