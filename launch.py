@@ -14,9 +14,14 @@ import pathlib
 import sys
 
 from exporter import command_line, config
+from exporter.sweep import sweep
 
 # What `--mode` may be, and the module of its root configurable, which has the same name.
-MODES = {"export": "exporter.export", "verify": "exporter.verify"}
+MODES = {
+    "export": "exporter.export",
+    "verify": "exporter.verify",
+    "sweep": "exporter.sweep.sweep",
+}
 
 
 def run(argv: list[str]) -> int:
@@ -26,12 +31,15 @@ def run(argv: list[str]) -> int:
       argv: The program's name and its arguments.
 
     Returns:
-      The exit status: 0 for success, 2 for a user's mistake, 3 for a failed verification.
+      The exit status: 0 for success, 2 for a user's mistake, 3 for a failed verification, 4 for a
+      sweep of which some exports failed.
     """
     with command_line.reporting() as outcome:
         command = command_line.parse(argv, tuple(MODES))
         command_line.set_up_logging(command.verbosity)
-        if command.help is None:
+        if command.help is None and command.mode == "sweep":
+            sweep.run(command.config)
+        elif command.help is None:
             _run_mode(MODES[command.mode], command.config)
         else:
             full = command.help == "full"

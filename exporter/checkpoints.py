@@ -17,7 +17,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from exporter import checkpoint_folders, errors, findings, tensor_bundles
+from exporter import checkpoint_folders, errors, findings, sharing, tensor_bundles
 
 SETTING = "checkpoint.model_checkpoint_path"
 _OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -144,6 +144,11 @@ def read(prefix: str, *, setting: str = SETTING) -> Checkpoint:
     Raises:
       UserError: There is no complete TF2 checkpoint of that name.
     """
+    key = (sharing.version(f"{prefix}.index"), prefix, setting)
+    return sharing.once("checkpoint", key, lambda: _read(prefix, setting))
+
+
+def _read(prefix: str, setting: str) -> Checkpoint:
     try:
         _check_prefix(prefix, setting)
         entries = tensor_bundles.read_entries(prefix)

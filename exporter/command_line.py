@@ -164,6 +164,9 @@ def reporting() -> Iterator[Outcome]:
     except errors.VerificationError as error:
         _tell(error)
         outcome.status = errors.EXIT_VERIFICATION_FAILED
+    except errors.IncompleteError as error:
+        _tell(error)
+        outcome.status = errors.EXIT_INCOMPLETE
     finally:
         logger.removeHandler(handler)
         logger.propagate = True

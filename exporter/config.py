@@ -16,8 +16,8 @@ import importlib
 import logging
 import pathlib
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import gin
 
@@ -33,6 +33,7 @@ from exporter import (
 
 _BASE_CONFIG = "official.modeling.hyperparams.base_config"
 _logger = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 
 @gin.configurable("config", module="exporter")
@@ -108,14 +109,18 @@ class Resolved:
         macros = gin_macros.definitions(self.bindings)
         return None if binding is None else gin_macros.resolve(binding.value, macros)
 
-    def apply(self) -> None:
+    def apply(self, *, quietly: bool = False) -> None:
         """Replaces gin's configuration by this one, importing what it names.
+
+        Args:
+          quietly: Whether nothing is logged.
 
         Raises:
           UserError: Gin refuses a binding that could not be judged without importing.
         """
         for line in (*self.notes, *([_ignored_line(self.ignored)] if self.ignored else [])):
-            _logger.info("%s", line)
+            if not quietly:
+                _logger.info("%s", line)
         gin.clear_config()
         if any(entry.module for entry in self.used):
             with progress.step("importing what gin names of TF-NLP"):
@@ -131,10 +136,18 @@ class Resolved:
         Raises:
           UserError, VerificationError: As the root did, with the place of the setting.
         """
-        # TF-NLP registers configurables when the root imports it, which a locked gin refuses.
+        return self.call(gin.get_configurable(self.root))
+
+    def call(self, function: Callable[[], _Result]) -> _Result:
+        """Calls what is configured by this configuration, which is applied.
+
+        Raises:
+          UserError, VerificationError: As it did, with the place of the setting.
+        """
+        # TF-NLP registers configurables when it is imported, which a locked gin refuses.
         with gin.unlock_config():
             try:
-                return gin.get_configurable(self.root)()
+                return function()
             except errors.UserError as error:
                 original = unwrap(error)
                 original.locate(self.where)
@@ -176,16 +189,33 @@ def resolve(config: Config, root: str) -> Resolved:
     Raises:
       UserError: There are mistakes; all of them are told.
     """
+    return resolve_parsed(parse(config), root)
+
+
+def parse(config: Config) -> gin_parsing.Parsed:
+    """Reads a configuration's files and bindings, as `resolve` does."""
+    return gin_parsing.parse(config.gin_files, config.bindings, config.search_paths)
+
+
+def resolve_parsed(parsed: gin_parsing.Parsed, root: str) -> Resolved:
+    """Checks a configuration that was read before.
+
+    Args:
+      parsed: The configuration.
+      root: As `resolve` takes it; its module is imported.
+
+    Raises:
+      UserError: There are mistakes; all of them are told.
+    """
     with gin.unlock_config():  # An earlier run in this process may have locked it.
         importlib.import_module(root)
-    parsed = gin_parsing.parse(config.gin_files, config.bindings, config.search_paths)
     record = pretraining_gin.read(parsed.bindings)
     notes = [record.note] if record else []
     if record:
         parsed = _joined(record.parsed, parsed)
     if parsed.imports:  # They may register any name: nothing can be judged without them.
         errors.raise_all(parsed.mistakes)
-        parsed = _imported(parsed, notes)
+        parsed = imported(parsed, notes)
     (entry,) = configurables.fits(root)
     findings = gin_checks.check(parsed, entry)
     errors.raise_all([*findings.mistakes, *pretraining_gin.check(findings.kept)])
@@ -219,15 +249,27 @@ def _joined(*parts: gin_parsing.Parsed) -> gin_parsing.Parsed:
     return gin_parsing.Parsed(statements, [mistake for part in parts for mistake in part.mistakes])
 
 
-def _imported(parsed: gin_parsing.Parsed, notes: list[str]) -> gin_parsing.Parsed:
-    """Imports what the statements name. A pre-training run's may be missing, with a note."""
+def imported(parsed: gin_parsing.Parsed, notes: list[str] | None = None) -> gin_parsing.Parsed:
+    """Imports what the statements name.
+
+    Args:
+      parsed: The statements.
+      notes: Gets a line for each import of a pre-training run's that fails here.
+
+    Returns:
+      The statements without those imports.
+
+    Raises:
+      UserError: An import of the user's fails.
+    """
     statements, mistakes = [], []
     for statement in parsed.statements:
         mistake = _import(statement) if isinstance(statement, gin_parsing.Import) else None
         if mistake is None:
             statements.append(statement)
         elif statement.recorded:
-            notes.append(f"{statement.where}: left out, for it fails here: {mistake.received}")
+            if notes is not None:
+                notes.append(f"{statement.where}: left out, for it fails here: {mistake.received}")
         else:
             mistakes.append(mistake)
     errors.raise_all(mistakes)

@@ -96,7 +96,7 @@ def fits(selector: str) -> list[Configurable]:
     """
     registry = gin.config._REGISTRY  # gin has no public way to list it.
     registered = [
-        _describe(entry)
+        _described(entry)
         for entry in registry.get_all_matches(selector)
         if entry.selector not in TRAINING_ONLY
     ]
@@ -143,6 +143,18 @@ def import_all(used: Iterable[Configurable]) -> None:
         importlib.import_module(module)
     if _ENCODER_CONFIGS in modules:
         importlib.import_module(_ENCODER_CONFIGS_REGISTRAR).register_configurables()
+
+
+_descriptions: dict[str, tuple[Any, Configurable]] = {}
+
+
+def _described(entry: Any) -> Configurable:
+    """Describes what is registered, once: a sweep asks thousands of times."""
+    known, description = _descriptions.get(entry.selector, (None, None))
+    if description is None or known is not entry:  # A name may be registered anew.
+        description = _describe(entry)
+        _descriptions[entry.selector] = (entry, description)
+    return description
 
 
 def _describe(entry: Any) -> Configurable:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from exporter import casing, errors, findings, settings, vocabularies
+from exporter import casing, errors, findings, settings, sharing, vocabularies
 
 _PADDING_EXCEPTION = "checks.allow_padded_vocabulary"
 _SENTENCEPIECE_UNKNOWN = "<unk>"
@@ -40,6 +41,11 @@ class Text:
     special_tokens: Mapping[str, str]
 
     @property
+    def key(self) -> Hashable:
+        """What is another for another file or casing."""
+        return sharing.version(self.path), self.lower_case, self.strip_accents, self.folds_case
+
+    @property
     def unknown_id(self) -> int | None:
         """The id of the token for words that cannot be split, or None."""
         unknown = self.special_tokens.get(vocabularies.UNKNOWN_ID, _SENTENCEPIECE_UNKNOWN)
@@ -51,6 +57,10 @@ class Text:
         Raises:
           UserError: One is missing that inputs are packed with.
         """
+        return dict(self._special_ids)
+
+    @functools.cached_property
+    def _special_ids(self) -> Mapping[str, int]:
         ids = {piece: i for i, piece in enumerate(self.pieces)}
         return vocabularies.special_ids(
             ids,
@@ -59,6 +69,16 @@ class Text:
             vocab_size=len(self.pieces),
             several=vocabularies.repeated(self.pieces),
         )
+
+
+def _casing(text: Text) -> list[errors.UserError]:
+    return casing.mistakes(
+        text.pieces,
+        lower_case=text.lower_case,
+        strip_accents=text.strip_accents,
+        source=text.path,
+        folds_case=text.folds_case,
+    )
 
 
 def read_text(
@@ -74,6 +94,14 @@ def read_text(
     Raises:
       UserError: It is missing, unreadable or something else.
     """
+    path = tokenizer.vocab_file or tokenizer.sp_model_file or ""
+    key = (sharing.version(path), repr(tokenizer), lower_case, strip_accents)
+    return sharing.once("vocabulary", key, lambda: _read_text(tokenizer, lower_case, strip_accents))
+
+
+def _read_text(
+    tokenizer: settings.TokenizerSettings, lower_case: bool, strip_accents: bool
+) -> Text:
     usual = vocabularies.WORDPIECE_SPELLINGS
     if tokenizer.vocab_file:
         path, setting = tokenizer.vocab_file, "tokenizer.vocab_file"
@@ -117,13 +145,7 @@ def mistakes(
     except errors.UserError as error:
         found.append(error)
     if not checks.allow_unlikely_casing:
-        found += casing.mistakes(
-            text.pieces,
-            lower_case=text.lower_case,
-            strip_accents=text.strip_accents,
-            source=text.path,
-            folds_case=text.folds_case,
-        )
+        found += sharing.once("casing", text.key, lambda: _casing(text))
     if num_embeddings is not None:
         found += _vocabulary(text, num_embeddings, checks.allow_padded_vocabulary)
     if seq_length is not None and max_seq_length is not None and seq_length > max_seq_length:

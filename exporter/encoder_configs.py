@@ -9,7 +9,16 @@ from typing import Any
 import gin
 from official.nlp.configs import encoders as tfnlp_encoders
 
-from exporter import builders, config_overrides, config_values, errors, files, settings
+from exporter import (
+    builders,
+    config_overrides,
+    config_values,
+    errors,
+    files,
+    gin_state,
+    settings,
+    sharing,
+)
 
 _DEFAULTS = tfnlp_encoders.EncoderConfig()
 ENCODER_TYPES = tuple(
@@ -106,6 +115,15 @@ def read_architecture(
       UserError: No or more than one source is set, or the source cannot be read or is wrong.
     """
     errors.raise_all(encoder.mistakes())
+    files_read = (encoder.encoder_config_file, encoder.bert_config_file)
+    versions = tuple(sharing.version(path) for path in files_read if path)
+    key = (versions, repr(encoder), repr(mlm), setting, gin_state.of_encoders())
+    return sharing.once("architecture", key, lambda: _read_architecture(encoder, mlm, setting))
+
+
+def _read_architecture(
+    encoder: settings.EncoderSettings, mlm: settings.MlmSettings, setting: str
+) -> Architecture:
     if encoder.encoder_config_file:
         architecture = _from_yaml(encoder, setting)
     elif encoder.bert_config_file:

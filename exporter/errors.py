@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 EXIT_USER_ERROR = 2
 EXIT_VERIFICATION_FAILED = 3
+EXIT_INCOMPLETE = 4
 
 
 class UserError(Exception):
@@ -91,3 +92,7 @@ def raise_all(errors: Sequence[UserError]) -> None:
 
 class VerificationError(Exception):
     """What was written differs from where it came from, or breaks its interface."""
+
+
+class IncompleteError(Exception):
+    """Some of many exports failed; the others are complete."""

@@ -7,10 +7,14 @@ import gc
 import logging
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import gin
 
 from exporter import choices, errors, findings, poolers, progress
+
+if TYPE_CHECKING:
+    from exporter import plans
 
 _logger = logging.getLogger(__name__)
 
@@ -47,17 +51,9 @@ def export(
       UserError: A choice is wrong, or a file is.
       VerificationError: What was written is not what it came from. Nothing is left of it.
     """
-    chosen = choices.from_gin(export_type, verify, pooler)
-    from_run = chosen.pretraining.pretraining_dir is not None
-    errors.raise_all(choices.wrong(chosen) + ([] if from_run else choices.missing(chosen)))
-    import_tensorflow()
-    from exporter import parts, plans, records, targets
+    target, plan = prepare(export_path, export_type, pooler, verify, overwrite)
+    from exporter import parts, records, targets
 
-    target = targets.check(export_path, overwrite=overwrite)
-    if from_run:
-        chosen = choices.completed(chosen)
-        errors.raise_all(choices.missing(chosen))
-    plan = plans.plan(chosen)
     if dry_run:
         plan.check()
         return None
@@ -72,6 +68,41 @@ def export(
 
         print(showcase.show(export_path))
     return target
+
+
+def prepare(
+    export_path: str,
+    export_type: str = "model",
+    pooler: Callable[[], poolers.Pooler] = poolers.restored_pooler,
+    verify: str = "quick",
+    overwrite: bool = False,
+) -> tuple[str, plans.Plan]:
+    """Checks the choices, and finds and reads the files.
+
+    Args:
+      export_path: As `export` takes it, with all others.
+      export_type: The same.
+      pooler: The same.
+      verify: The same.
+      overwrite: The same.
+
+    Returns:
+      The export's path in its plain form, and what is to be done.
+
+    Raises:
+      UserError: A choice is wrong, or a file is.
+    """
+    chosen = choices.from_gin(export_type, verify, pooler)
+    from_run = chosen.pretraining.pretraining_dir is not None
+    errors.raise_all(choices.wrong(chosen) + ([] if from_run else choices.missing(chosen)))
+    import_tensorflow()
+    from exporter import plans, targets
+
+    target = targets.check(export_path, overwrite=overwrite)
+    if from_run:
+        chosen = choices.completed(chosen)
+        errors.raise_all(choices.missing(chosen))
+    return target, plans.plan(chosen)
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 import yaml
 
-from exporter import errors, ordinary_files
+from exporter import errors, ordinary_files, sharing
 
 # What aliases of YAML may stand for altogether: configurations have some hundreds of values.
 _YAML_VALUES = 100_000
@@ -87,6 +88,12 @@ def read_yaml(path: str, *, setting: str) -> dict[str, Any]:
       UserError: As `read_text`, or it is not valid YAML, holds tags other than python/tuple, or
         not a mapping.
     """
+    key = (sharing.version(path), path, setting)
+    # Nobody may change what others share.
+    return copy.deepcopy(sharing.once("YAML", key, lambda: _read_yaml(path, setting)))
+
+
+def _read_yaml(path: str, setting: str) -> dict[str, Any]:
     text = read_text(path, setting=setting)
     try:
         content = _yaml(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -38,12 +39,14 @@ class Model:
       path: Its folder.
       kind: Which of `KINDS` it is.
       loaded: The root object.
+      load_seconds: How long it took to load.
     """
 
     name: str
     path: str
     kind: str
     loaded: Any
+    load_seconds: float = 0.0
 
     @functools.cached_property
     def embeddings(self) -> Mapping[str, tuple[int, ...]]:
@@ -157,7 +160,9 @@ def load(path: str, name: str = "") -> Model:
       One of LOAD_ERRORS: TensorFlow cannot load it.
       UserError: It is none of `KINDS`.
     """
+    start = time.perf_counter()
     loaded = tf.saved_model.load(path)
+    seconds = time.perf_counter() - start
     found = kind(loaded)
     if found is None:
         raise errors.UserError(
@@ -165,7 +170,12 @@ def load(path: str, name: str = "") -> Model:
             received=f"{path} with {', '.join(sorted(_public(loaded)))}",
             setting=_SETTING,
         )
-    return Model(name or found, path, found, loaded)
+    return Model(name or found, path, found, loaded, seconds)
+
+
+def load_seconds(model: Model | None) -> float | None:
+    """Returns how long a SavedModel took to load; None if it could not be loaded."""
+    return None if model is None else model.load_seconds
 
 
 def kind(loaded: Any) -> str | None:

@@ -65,6 +65,7 @@ class Outcome:
         checks = "".join(f"{report.text()}\n" for report in self.reports)
         return {
             "report.txt": findings.text(self.found) + checks,
+            "report.json": reports.to_json(self.reports),
             "accounting.tsv": self.account,
             "README.md": model_cards.text(name, self.origins, self.found),
         }

@@ -11,7 +11,15 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from exporter import configurables, errors, gin_checks, gin_files, gin_macros, gin_parsing
+from exporter import (
+    configurables,
+    errors,
+    gin_checks,
+    gin_files,
+    gin_macros,
+    gin_parsing,
+    sharing,
+)
 
 SETTING = "pretraining.pretraining_dir"
 ALLOWED = "pretraining.allow_overrides"
@@ -84,6 +92,10 @@ def read_folder(directory: str, where: str) -> Record | None:
     if not paths:
         return None if paths is None else Record(gin_parsing.Parsed(), "")
     path = min(paths, key=_preference)
+    return sharing.once("record of gin", (sharing.version(path), path), lambda: _read(path))
+
+
+def _read(path: str) -> Record:
     parsed = gin_parsing.parse([path], [])
     marked = [dataclasses.replace(statement, recorded=True) for statement in parsed.statements]
     return Record(gin_parsing.Parsed(marked, parsed.mistakes), f"Applied first: {path}")

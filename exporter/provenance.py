@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import re
@@ -125,6 +126,7 @@ def without_folders(line: str) -> str:
     return re.sub(r"(['\"])[^'\"*+?()\[\]|\\]*/([^'\"/*+?()\[\]|\\]+)/?(?=\1)", r"\1\2", line)
 
 
+@functools.cache
 def packages() -> dict[str, str]:
     """Returns the versions of the packages that an export depends on, by name."""
     return {name: importlib.metadata.version(name) for name in _PACKAGES}

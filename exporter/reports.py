@@ -67,10 +67,12 @@ class Report:
     Attributes:
       subject: Which SavedModel of the export.
       checks: The checks in the order in which they were made.
+      load_seconds: How long it took to load, if it was.
     """
 
     subject: str
     checks: tuple[Check, ...]
+    load_seconds: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -129,13 +131,18 @@ def _rows(report: Report, width: int) -> Iterator[str]:
 
 
 def to_json(reports: Iterable[Report]) -> str:
-    """Returns reports as JSON."""
+    """Returns reports as JSON, with how long it took to load what was checked, if that is known."""
     listed = [
         {
             "subject": report.subject,
             "passed": report.passed,
+            **_load_time(report),
             "checks": [check.as_dict() for check in report.checks],
         }
         for report in reports
     ]
     return json.dumps(listed, indent=2, allow_nan=False) + "\n"
+
+
+def _load_time(report: Report) -> dict[str, float]:
+    return {} if report.load_seconds is None else {"load_seconds": report.load_seconds}

@@ -124,7 +124,7 @@ def staged(path: str, *, overwrite: bool) -> Iterator[str]:
             _remove_leftovers(path)
             staging = os.path.join(parent, _staging_prefix(path) + secrets.token_hex(4))
             tf.io.gfile.makedirs(staging)
-            lock = None if is_remote(path) else _lock(staging)
+            lock = None if is_remote(path) else hold(staging)
     try:
         yield staging
         with _alone_in(parent):
@@ -243,7 +243,7 @@ def _remove_leftovers(path: str) -> None:
             continue
         lock = None
         if not is_remote(path):
-            lock = _lock(leftover)
+            lock = hold(leftover)
             if lock is None:  # Another process is writing it.
                 continue
         _logger.warning("Removed %s, left by an interrupted export.", leftover)
@@ -267,12 +267,20 @@ def _alone_in(folder: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(folder: str) -> int | None:
-    """Locks a folder until the returned descriptor is closed; None if another process has it."""
+def hold(folder: str, *, wait: bool = False) -> int | None:
+    """Locks a local folder until the returned descriptor is closed.
+
+    Args:
+      folder: The folder.
+      wait: Whether to wait while another process has it.
+
+    Returns:
+      None if another process has it.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with _without_locks_where_there_are_none():
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         os.close(descriptor)
         return None

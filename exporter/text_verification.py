@@ -98,7 +98,7 @@ def verify_preprocessing(path: str, source: TextSource, *, level: str) -> report
     checks, model = contract_clauses.check("preprocessing", path, quick=level == "quick")
     if model is not None:
         checks += preprocessing_parity(model, source)
-    return reports.Report("preprocessing", tuple(checks))
+    return reports.Report("preprocessing", tuple(checks), loaded_models.load_seconds(model))
 
 
 def preprocessing_parity(model: loaded_models.Model, source: TextSource) -> list[reports.Check]:
@@ -192,7 +192,7 @@ def verify_text_embedding(
     checks, model = contract_clauses.check("text embedding", path, quick=level == "quick")
     if model is not None:
         checks += text_embedding_parity(model, source, encoder, choices)
-    return reports.Report("text embedding", tuple(checks))
+    return reports.Report("text embedding", tuple(checks), loaded_models.load_seconds(model))
 
 
 def text_embedding_parity(

@@ -54,7 +54,7 @@ def verify_encoder(
     checks, model = contract_clauses.check("encoder", path, quick=level == "quick")
     if model is not None:
         checks += encoder_parity(model, source, restoration, level=level)
-    return reports.Report("encoder", tuple(checks))
+    return reports.Report("encoder", tuple(checks), loaded_models.load_seconds(model))
 
 
 def encoder_parity(

@@ -9,12 +9,14 @@ import re
 import gin
 import pytest
 
-from exporter import config, export, flags_table, poolers, settings, verify
+from exporter import config, configurables, export, flags_table, poolers, settings, verify
+from exporter.sweep import sweep
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SETTINGS = {
     "export": export.export,
     "verify": verify.verify,
+    "sweep": sweep.Sweep,
     "config": config.ConfigSettings,
     **{
         gin.config._inverse_lookup(member).name: member
@@ -61,3 +63,13 @@ def test_every_pooler_is_described() -> None:
         name for name, _ in inspect.getmembers(poolers, inspect.isfunction) if "pooler" in name
     ]
     assert sorted(set(re.findall(r"`@(\w+_pooler)`", README))) == sorted(names)
+
+
+def test_axes_and_combinations_have_the_parameters_that_are_described() -> None:
+    section = README[README.index("\n## Sweeps") : README.index("\n## What can be bound")]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    described = [name for cell in cells for name in re.findall(r"`(\w+)\.(\w+)`", cell)]
+    assert len({name for name, _ in described}) == 8
+    for name, parameter in described:
+        (entry,) = configurables.fits(f"exporter.sweep.{name}")
+        assert parameter in entry.parameters

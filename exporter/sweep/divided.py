@@ -1,0 +1,102 @@
+"""Divides a sweep's configuration: what says which exports and where, and what they share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+import gin
+
+from exporter import config, configurables, gin_macros, gin_parsing
+from exporter.sweep import objects
+
+_OWN = "exporter.sweep."
+
+
+@dataclasses.dataclass(frozen=True)
+class Divided:
+    """A sweep's configuration in two parts.
+
+    Attributes:
+      sweep: What is bound of the sweep, its axes and its launcher.
+      exports: Everything else, which each point's values are appended to.
+    """
+
+    sweep: gin_parsing.Parsed
+    exports: gin_parsing.Parsed
+
+
+def divide(parsed: gin_parsing.Parsed) -> Divided:
+    """Divides a configuration without mistakes of its own.
+
+    Macros go to where they are used; those that nothing uses to the exports, whose checks tell so.
+
+    Args:
+      parsed: The configuration.
+
+    Raises:
+      UserError: What gin imports cannot be imported.
+    """
+    if parsed.imports:  # They may register launchers.
+        parsed = config.imported(parsed)
+    bindings = parsed.bindings
+    own = _own_selectors(bindings)
+    of_sweep = [b for b in bindings if b.macro is None and _full(b.selector) in own]
+    of_exports = [b for b in bindings if b.macro is None and _full(b.selector) not in own]
+    macros = [binding for binding in bindings if binding.macro is not None]
+    used_here = gin_macros.used([*macros, *of_sweep])
+    only_here = used_here - gin_macros.used([*macros, *of_exports])
+    sweep_ids = {id(b) for b in of_sweep} | {id(b) for b in macros if b.macro in used_here}
+    exports_ids = {id(b) for b in of_exports} | {id(b) for b in macros if b.macro not in only_here}
+    return Divided(_part(parsed, sweep_ids), _part(parsed, exports_ids))
+
+
+def sources(statements: Iterable[gin_parsing.Statement]) -> tuple[gin_parsing.Source, ...]:
+    """Returns statements as text that knows where it was said, to be parsed elsewhere."""
+    return tuple(
+        gin_parsing.Source(
+            f"{item.preamble}{item.text}" if isinstance(item, gin_parsing.Binding) else item.text,
+            item.where,
+        )
+        for item in statements
+    )
+
+
+def _part(parsed: gin_parsing.Parsed, chosen: set[int]) -> gin_parsing.Parsed:
+    statements = [
+        item
+        for item in parsed.statements
+        if isinstance(item, gin_parsing.Import) or id(item) in chosen
+    ]
+    return gin_parsing.Parsed(statements)
+
+
+def _own_selectors(bindings: Iterable[gin_parsing.Binding]) -> set[str]:
+    """The sweep's own configurables, and those of others that they are made of."""
+    bindings = list(bindings)
+    macros = gin_macros.definitions(bindings)
+    own = {full for full, _ in gin.config._REGISTRY.items() if full.startswith(_OWN)}
+    waiting = list(own)
+    while waiting:
+        selector = waiting.pop()
+        for binding in bindings:
+            if binding.macro is None and _full(binding.selector) == selector:
+                found = set(_made_of(binding, macros)) - own
+                own |= found
+                waiting += found
+    return own
+
+
+def _made_of(binding: gin_parsing.Binding, macros: gin_macros.Macros) -> Iterator[str]:
+    """Yields the configurables that a binding's value is made of; what is varied is not made."""
+    entry = configurables.find_one(binding.selector)
+    if entry is None or binding.parameter in objects.as_written(entry.selector):
+        return
+    for item in gin_parsing.walk(gin_macros.resolve(binding.value, macros)):
+        if isinstance(item, gin_parsing.Reference):
+            yield _full(item.selector)
+
+
+def _full(selector: str) -> str:
+    entry = configurables.find_one(selector)
+    return entry.selector if entry else selector

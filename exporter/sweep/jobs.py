@@ -1,0 +1,40 @@
+"""One export of a sweep, as plain data that can be sent elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from exporter import gin_parsing
+
+# What is known of an export, in its `Job.record`.
+STATE_FILE = "export.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One export.
+
+    Attributes:
+      name: Its name in the sweep.
+      path: Where it is written.
+      values: What it is in the sweep: values as JSON knows them, by the axes' labels.
+      bindings: Its whole configuration, as gin text.
+      digest: A hexadecimal number that is another for another configuration or other inputs.
+      group: What is equal for exports that share an encoder.
+      weights: The size of the checkpoint's files in bytes, or 0.
+    """
+
+    name: str
+    path: str
+    values: Mapping[str, Any]
+    bindings: tuple[gin_parsing.Source, ...]
+    digest: str
+    group: str
+    weights: int
+
+    @property
+    def record(self) -> str:
+        """The folder beside the export that is kept about it."""
+        return f"{self.path}.record"

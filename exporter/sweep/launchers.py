@@ -1,0 +1,87 @@
+"""Where a sweep's exports run. A launcher is any configurable that makes an object with `run`.
+
+    import my_package.slurm
+
+    sweep.launcher = @my_package.slurm.slurm()
+
+What it runs is `run_job`, in whatever process: a job is plain data, and its export is the same
+bytes wherever it is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import gin
+
+from exporter import sharing
+from exporter.sweep import jobs
+
+if TYPE_CHECKING:
+    from exporter.sweep.states import State
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """What happened to a job.
+
+    Attributes:
+      job: The job.
+      state: What became of it; None when it has started.
+    """
+
+    job: jobs.Job
+    state: State | None = None
+
+
+class Launcher(Protocol):
+    """Runs jobs."""
+
+    def run(self, planned: Sequence[jobs.Job]) -> Iterator[Event]:
+        """Runs jobs, and yields an event when one starts and when it has ended.
+
+        A job that fails is no exception. When the generator is closed, nothing goes on.
+
+        Args:
+          planned: The jobs; those that share an encoder follow each other.
+        """
+        ...
+
+
+def run_job(job: jobs.Job, *, wait: bool) -> State | None:
+    """Makes an export in this process, unless it is complete.
+
+    Between jobs, results are kept by `sharing.results()` where that is open.
+
+    Args:
+      job: The job.
+      wait: Whether to wait while another sweep makes the same export.
+
+    Returns:
+      What became of it, also written beside it; None if another sweep is making it.
+    """
+    from exporter.sweep import running  # It imports TensorFlow.
+
+    return running.run(job, wait=wait)
+
+
+@gin.configurable("in_process", module="exporter.sweep")
+@dataclasses.dataclass
+class InProcess:
+    """One export after the other, in the launcher's own process."""
+
+    def run(self, planned: Sequence[jobs.Job]) -> Iterator[Event]:
+        """As `Launcher.run`."""
+        waiting = []
+        with sharing.results():
+            for job in planned:
+                yield Event(job)
+                state = run_job(job, wait=False)
+                if state is None:
+                    waiting.append(job)
+                else:
+                    yield Event(job, state)
+            for job in waiting:
+                yield Event(job, run_job(job, wait=True))

@@ -1,0 +1,232 @@
+"""From a sweep's configuration to its exports, each of them checked before the first one starts."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import gin
+
+from exporter import config, errors, export, gin_files, gin_parsing, pretraining_gin
+from exporter.sweep import divided, jobs, names, spaces
+
+_EXPORT = "exporter.export"
+_PREPARED = ("export_path", "export_type", "pooler", "verify", "overwrite")
+_OVERWRITE = (gin_parsing.Source("exporter.export.overwrite = True", "the sweep"),)
+_SHOWN_MISTAKES = 20
+_SHOWN_NAMES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """A sweep's exports, not yet checked.
+
+    Attributes:
+      folder: The folder of all of them.
+      names: Their names.
+      points: What is varied, in the names' order.
+      shared: The configuration that they share.
+      search_paths: Where gin files that are values are looked for.
+    """
+
+    folder: str
+    names: Sequence[str]
+    points: Sequence[spaces.Point]
+    shared: Sequence[gin_parsing.Statement]
+    search_paths: tuple[str, ...]
+
+    def statements(
+        self, index: int, own: Iterable[gin_parsing.Source] = ()
+    ) -> list[gin_parsing.Statement]:
+        """Returns the whole configuration of a point.
+
+        Args:
+          index: Which point.
+          own: What is applied last.
+
+        Raises:
+          UserError: A value is no gin, or names a gin file that is none.
+        """
+        found = list(self.shared)
+        for choice in self.points[index]:
+            found += self._parsed(_source(choice))
+        for source in (*_of_each(f"{self.folder.rstrip('/')}/{self.names[index]}"), *own):
+            found += self._parsed(source)
+        return found
+
+    def _parsed(self, source: gin_parsing.Source) -> tuple[gin_parsing.Statement, ...]:
+        known = self._cache.get(source)
+        if known is None:
+            parsed = gin_parsing.parse([], [source], self.search_paths)
+            errors.raise_all(parsed.mistakes)
+            known = self._cache[source] = tuple(parsed.statements)
+        return known
+
+    @functools.cached_property
+    def _cache(self) -> dict[gin_parsing.Source, tuple[gin_parsing.Statement, ...]]:
+        return {}
+
+
+def points(
+    shared: gin_parsing.Parsed,
+    space: spaces.Space,
+    template: str | None,
+    *,
+    where: str,
+    search_paths: tuple[str, ...] = (),
+) -> Sweep:
+    """Finds a sweep's points and their names.
+
+    Args:
+      shared: The configuration that the exports share.
+      space: The points.
+      template: The template of names, or None.
+      where: Where that was said.
+      search_paths: Where gin files that are values are looked for.
+
+    Raises:
+      UserError: There is no folder, no point, or two of one name.
+    """
+    folder = bound(shared, "export.export_path")
+    if not folder:
+        raise errors.UserError(
+            "A sweep needs a folder for its exports: export.export_path.",
+            example="--export_path=/tmp/bert_sweep",
+            where="(not set)",
+        )
+    found = list(space.points(spaces.Context(bound(shared, pretraining_gin.SETTING))))
+    if not found:
+        raise errors.UserError(
+            "A sweep must have points.",
+            example="where.keep = 'default_seq_length <= 128'",
+            received="none",
+            where=space.place,
+        )
+    made = [names.name(point, template, where) for point in found]
+    names.require_unique(made, found, where)
+    return Sweep(folder, made, found, tuple(shared.statements), search_paths)
+
+
+def bound(parsed: gin_parsing.Parsed, setting: str) -> Any:
+    """Returns the literal that a setting of ours is bound to, or None."""
+    binding = pretraining_gin.bound(parsed.bindings, setting)
+    return None if binding is None else binding.value
+
+
+def check(sweep: Sweep) -> list[jobs.Job]:
+    """Checks each point as a dry run of its export does, and makes jobs of them.
+
+    Args:
+      sweep: The points.
+
+    Returns:
+      The jobs; those that share an encoder follow each other.
+
+    Raises:
+      UserError: There are mistakes; all that were found are told, with the points' names.
+    """
+    # The first look needs no TensorFlow, the second one does.
+    resolved = _each(sweep, lambda index: _resolve(sweep, index))
+    export.import_tensorflow()
+    with _quietly():
+        made = _each(sweep, lambda index: _job(sweep, index, resolved[index]))
+    first = {job.group: index for index, job in reversed(list(enumerate(made)))}
+    return sorted(made, key=lambda job: first[job.group])
+
+
+def _resolve(sweep: Sweep, index: int) -> tuple[config.Resolved, list[gin_parsing.Statement]]:
+    record = f"{sweep.folder.rstrip('/')}/{sweep.names[index]}.record"
+    # What an earlier run of the sweep has begun, this one may replace.
+    known = gin_files.matching(record, jobs.STATE_FILE, "export.export_path")
+    statements = sweep.statements(index, _OVERWRITE if known else ())
+    return config.resolve_parsed(gin_parsing.Parsed(statements), _EXPORT), statements
+
+
+def _job(
+    sweep: Sweep, index: int, found: tuple[config.Resolved, list[gin_parsing.Statement]]
+) -> jobs.Job:
+    from exporter.sweep import inputs
+
+    resolved, statements = found
+    resolved.apply(quietly=True)
+
+    def prepared() -> jobs.Job:
+        given = gin.get_bindings(_EXPORT)
+        path, plan = export.prepare(**{name: given[name] for name in _PREPARED if name in given})
+        plan.check()
+        return jobs.Job(
+            name=sweep.names[index],
+            path=path,
+            values={choice.label: choice.plain for choice in sweep.points[index]},
+            bindings=divided.sources(statements),
+            digest=inputs.digest(resolved, plan),
+            group=inputs.group(resolved, plan),
+            weights=inputs.weights(plan),
+        )
+
+    return resolved.call(prepared)
+
+
+def _each(sweep: Sweep, function: Callable[[int], Any]) -> list[Any]:
+    """Calls a function for each point, and tells the mistakes of all of them together."""
+    results = []
+    mistakes: dict[str, tuple[errors.UserError, list[str]]] = {}
+    for index, name in enumerate(sweep.names):
+        result, found = _attempt(function, index)
+        results.append(result)
+        for error in found:
+            mistakes.setdefault(str(error), (error, []))[1].append(name)
+    listed = list(mistakes.values())[:_SHOWN_MISTAKES]
+    errors.raise_all([_told(error, found, len(sweep.names)) for error, found in listed])
+    return results
+
+
+def _attempt(function: Callable[[int], Any], index: int) -> tuple[Any, Sequence[errors.UserError]]:
+    try:
+        return function(index), ()
+    except errors.UserErrors as error:
+        return None, error.errors
+    except errors.UserError as error:
+        return None, (error,)
+
+
+def _told(error: errors.UserError, found: Sequence[str], count: int) -> errors.UserError:
+    shown = ", ".join(found[:_SHOWN_NAMES])
+    more = f" and {len(found) - _SHOWN_NAMES} more" if len(found) > _SHOWN_NAMES else ""
+    if len(found) == count and count > 1:
+        shown, more = f"all {count} points", ""
+    return errors.UserError(
+        f"{shown}{more}: {error.rule}",
+        example=error.example,
+        received=error.received,
+        where=error.where,
+    )
+
+
+def _source(choice: spaces.Choice) -> gin_parsing.Source:
+    if choice.setting == spaces.GIN_FILE:
+        return gin_parsing.Source(f"include {choice.value!r}", choice.where)
+    return gin_parsing.Source(f"{choice.setting} = {choice.value!r}", choice.where)
+
+
+def _of_each(path: str) -> tuple[gin_parsing.Source, ...]:
+    return (
+        gin_parsing.Source(f"exporter.export.export_path = {path!r}", "the sweep"),
+        gin_parsing.Source("exporter.export.dry_run = False", "the sweep"),
+    )
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """While open, nothing is logged: each export says it again."""
+    logger = logging.getLogger("exporter")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,79 @@
+"""A sweep's results: one typed record a point, as JSON lines and as CSV.
+
+pandas.read_json("results.jsonl", lines=True)
+pandas.read_csv("results.csv")
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from exporter.sweep import jobs, states
+
+JSON_LINES, CSV = "results.jsonl", "results.csv"
+# What a record has besides the axes' values, in this order.
+COLUMNS = (
+    *("name", "status", "message", "seconds", "bytes", "saved_model_bytes", "load_seconds"),
+    *("verification", "checks_passed", "max_difference", "step", "export", "record", "log"),
+    "digest",
+)
+_MISSING = "missing"
+_LOG = "log.txt"
+
+
+def write(
+    folder: str, planned: Sequence[jobs.Job], known: Mapping[str, states.State]
+) -> list[dict[str, Any]]:
+    """Writes the results of all points, over earlier ones.
+
+    Args:
+      folder: The sweep's folder.
+      planned: All points' jobs.
+      known: What is known of each by its name; nothing of those that were not begun.
+
+    Returns:
+      The records.
+    """
+    records = [_record(job, known.get(job.name)) for job in planned]
+    labels = list(dict.fromkeys(label for job in planned for label in job.values))
+    tf.io.gfile.makedirs(folder)
+    _replace(f"{folder}/{JSON_LINES}", "".join(f"{json.dumps(record)}\n" for record in records))
+    _replace(f"{folder}/{CSV}", _csv(records, ["name", *labels, *COLUMNS[1:]]))
+    return records
+
+
+def _record(job: jobs.Job, state: states.State | None) -> dict[str, Any]:
+    """Values in columns of their own, and paths relative to the sweep's folder."""
+    paths = {
+        "export": job.name,
+        "record": f"{job.name}.record",
+        "log": f"{job.name}.record/{_LOG}",
+    }
+    found = {"status": _MISSING} if state is None else vars(state)
+    fields = {name: paths.get(name, found.get(name)) for name in COLUMNS[1:]}
+    return {"name": job.name, **job.values, **fields}
+
+
+def _csv(records: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for record in records:
+        writer.writerow([_cell(record.get(column)) for column in columns])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def _replace(path: str, text: str) -> None:
+    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
+        file.write(text)
+    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)

@@ -1,0 +1,148 @@
+"""What is known of each export of a sweep, so that a rerun makes only what is missing.
+
+It is kept beside the export, in `NAME.record/export.json`, from when that begins. An export counts
+as complete only while its files are those that were written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from exporter import errors, manifests
+from exporter.sweep import jobs
+
+STARTED, SUCCEEDED, FAILED = "started", "succeeded", "failed"
+_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What became of one export.
+
+    Attributes:
+      name: Its name in the sweep.
+      status: STARTED, SUCCEEDED or FAILED.
+      digest: The digest of what it was made from, `jobs.Job.digest`.
+      values: What it is in the sweep, by the axes' labels.
+      message: Why it failed.
+      seconds: How long it took.
+      bytes: The size of all its files.
+      saved_model_bytes: The size of its files `saved_model.pb`.
+      load_seconds: How long it took to load, where it was verified.
+      verification: "passed", "failed" or "off".
+      checks_passed: How many checks passed.
+      max_difference: The largest difference to its source.
+      step: The global step of the checkpoint, where there is one.
+      files: Size and time of modification of each of its files, by relative path.
+    """
+
+    name: str
+    status: str
+    digest: str
+    values: Mapping[str, Any]
+    message: str | None = None
+    seconds: float | None = None
+    bytes: int | None = None
+    saved_model_bytes: int | None = None
+    load_seconds: float | None = None
+    verification: str | None = None
+    checks_passed: int | None = None
+    max_difference: float | None = None
+    step: int | None = None
+    files: Mapping[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
+
+
+def read(record: str) -> State | None:
+    """Reads what is known of an export.
+
+    Args:
+      record: The folder beside the export.
+
+    Returns:
+      None where nothing is known, or not by this version.
+    """
+    path = f"{record}/{jobs.STATE_FILE}"
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path, "rb") as file:
+        data = file.read()
+    try:
+        content = json.loads(data)
+        if content.pop("version") != _VERSION:
+            return None
+        files = {name: (size, time) for name, (size, time) in content.pop("files").items()}
+        return State(**content, files=files)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None  # Written by nobody that is known: to be made again.
+
+
+def write(record: str, state: State) -> None:
+    """Keeps what is known of an export: at any moment the old text is there or the new one."""
+    tf.io.gfile.makedirs(record)
+    path = f"{record}/{jobs.STATE_FILE}"
+    text = json.dumps({"version": _VERSION, **dataclasses.asdict(state)}, indent=1)
+    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
+        file.write(f"{text}\n")
+    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
+
+
+def why(job: jobs.Job, state: State | None) -> str | None:
+    """Says why an export is to be made; None if it is complete.
+
+    Args:
+      job: The export.
+      state: What is known of it.
+    """
+    if state is None:
+        return "missing"
+    if state.status == STARTED:
+        return "interrupted"
+    if state.digest != job.digest:
+        return "changed"
+    if state.status == FAILED:
+        return "failed before"
+    return None if is_intact(job.path, state) else "damaged"
+
+
+def is_intact(path: str, state: State) -> bool:
+    """Whether an export's files are those that were written.
+
+    Files of the same size and time of modification are; others are compared with the digests in
+    the manifests.
+
+    Args:
+      path: The export.
+      state: What is known of it.
+    """
+    if not state.files:
+        return False
+    there = files(path)
+    if there == state.files:
+        return True
+    if there.keys() != state.files.keys():
+        return False
+    for name in (name for name in there if name.endswith(manifests.FILE)):
+        folder = f"{path}/{name.removesuffix(manifests.FILE)}".rstrip("/")
+        try:
+            manifest = manifests.read(folder)
+        except errors.UserError:
+            return False
+        if manifest is None or manifests.differences(folder, manifest):
+            return False
+    return True
+
+
+def files(path: str) -> dict[str, tuple[int, int]]:
+    """Returns size and time of modification of each file below a folder, by relative path."""
+    found = {}
+    for folder, _, names in tf.io.gfile.walk(path):
+        for name in names:
+            status = tf.io.gfile.stat(f"{folder.rstrip('/')}/{name}")
+            inside = f"{folder.rstrip('/')}/{name}"[len(path.rstrip("/")) + 1 :]
+            found[inside] = (status.length, status.mtime_nsec)
+    return found

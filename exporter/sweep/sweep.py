@@ -1,0 +1,172 @@
+"""The root of `--mode=sweep`: one gin file in, many verified exports out."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import gin
+
+from exporter import config, errors, sharing
+from exporter.sweep import divided, jobs, launchers, monitor, names, objects, planning, spaces
+
+_ROOT = "exporter.sweep.sweep"
+_POINTS, _DRY_RUN = "sweep.points", "export.dry_run"
+_RESULTS_EVERY = 10.0  # Seconds.
+
+
+@gin.configurable("sweep", module="exporter.sweep")
+@dataclasses.dataclass
+class Sweep:
+    """Makes an export of each point.
+
+    What else is bound, the exports share; each point's values are applied after that. The exports
+    are written to folders in `export.export_path`.
+
+    Attributes:
+      points: What is varied: an axis or a combination of axes.
+      name: The template of the exports' names, with an axis's label in braces for its value. None
+        joins all values.
+      launcher: Where the exports run.
+    """
+
+    points: Any = gin.REQUIRED
+    name: str | None = None
+    launcher: Any = dataclasses.field(default_factory=launchers.InProcess)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Planned:
+    """What is to be done.
+
+    Attributes:
+      exports: All points' exports.
+      reasons: Why each is to be made, by its name; None for those that are complete.
+    """
+
+    exports: Sequence[jobs.Job]
+    reasons: Mapping[str, str | None]
+
+    @property
+    def wanted(self) -> list[jobs.Job]:
+        """Those that are to be made."""
+        return [job for job in self.exports if self.reasons[job.name]]
+
+    @property
+    def folder(self) -> str:
+        """The folder of all exports, in its plain form."""
+        return os.path.dirname(self.exports[0].path)
+
+
+def run(configuration: config.Config) -> None:
+    """Runs a sweep, or prints what it would do.
+
+    Args:
+      configuration: What the user said.
+
+    Raises:
+      UserError: There are mistakes in it; nothing was started.
+      IncompleteError: Exports failed; the others are complete.
+    """
+    parsed = config.parse(configuration)
+    errors.raise_all(parsed.mistakes)
+    parts = divided.divide(parsed)
+    resolved = config.resolve_parsed(parts.sweep, _ROOT)
+    sweep = objects.Maker(resolved).make(_ROOT)
+    if not isinstance(sweep.points, spaces.Space):
+        raise _not_called(_POINTS, "@product()", resolved)
+    if not hasattr(sweep.launcher, "run") or isinstance(sweep.launcher, type):
+        raise _not_called("sweep.launcher", "@in_process()", resolved)
+    found = planning.points(
+        parts.exports,
+        sweep.points,
+        sweep.name,
+        where=resolved.where(names.SETTING) or resolved.where(_POINTS) or "",
+        search_paths=configuration.search_paths,
+    )
+    planned = _plan(found)
+    if planning.bound(parts.exports, _DRY_RUN):
+        print("\n".join(_described(found, planned)))
+    else:
+        _launch(sweep.launcher, planned)
+
+
+def _plan(found: planning.Sweep) -> _Planned:
+    with sharing.results():
+        planned = planning.check(found)
+    from exporter.sweep import states
+
+    return _Planned(planned, {j.name: states.why(j, states.read(j.record)) for j in planned})
+
+
+def _launch(launcher: launchers.Launcher, planned: _Planned) -> None:
+    from exporter.sweep import results, states
+
+    wanted = planned.wanted
+    seen = monitor.Monitor(len(wanted), len(planned.exports) - len(wanted), sys.stderr)
+    known = {j.name: s for j in planned.exports if (s := states.read(j.record)) is not None}
+    events = launcher.run(wanted)
+    written = time.monotonic()
+    try:
+        for event in events:
+            seen.see(event)
+            if event.state is not None:
+                known[event.job.name] = event.state
+                if time.monotonic() - written > _RESULTS_EVERY:
+                    results.write(planned.folder, planned.exports, known)
+                    written = time.monotonic()
+    finally:
+        getattr(events, "close", lambda: None)()
+        seen.end()
+        records = results.write(planned.folder, planned.exports, known)
+    _summarize(planned, records)
+
+
+def _summarize(planned: _Planned, records: Sequence[Mapping[str, Any]]) -> None:
+    """Tells how the sweep ended.
+
+    Raises:
+      IncompleteError: Exports failed.
+    """
+    counts = collections.Counter(record["status"] for record in records)
+    complete = counts.pop("succeeded", 0)
+    skipped = len(planned.exports) - len(planned.wanted)
+    print(
+        f"{len(planned.exports)} exports in {planned.folder}: {complete - skipped} succeeded, "
+        f"{skipped} skipped, {sum(counts.values())} failed"
+    )
+    if counts:
+        failed = [record["name"] for record in records if record["status"] != "succeeded"]
+        raise errors.IncompleteError(
+            f"{len(failed)} of {len(records)} exports failed: {', '.join(failed[:10])}"
+            f"{', ...' if len(failed) > 10 else ''}. What each said is in results.jsonl and in "
+            "NAME.record/log.txt."
+        )
+
+
+def _described(found: planning.Sweep, planned: _Planned) -> Iterator[str]:
+    """Yields what would be done, one line a point."""
+    points = dict(zip(found.names, found.points, strict=True))
+    for job in planned.exports:
+        reason = planned.reasons[job.name]
+        said = ", ".join(f"{choice.setting} = {choice.value!r}" for choice in points[job.name])
+        yield f"{job.name}: {f'to be exported ({reason})' if reason else 'complete'}: {said}"
+    wanted = len(planned.wanted)
+    yield (
+        f"{len(planned.exports)} points in {planned.folder}: {wanted} to be exported, "
+        f"{len(planned.exports) - wanted} complete"
+    )
+
+
+def _not_called(setting: str, example: str, resolved: config.Resolved) -> errors.UserError:
+    return errors.UserError(
+        f"{setting} must be an object, which gin makes of a name with parentheses.",
+        example=f"{setting} = {example}",
+        received=f"{setting} = {resolved.value(setting)!r}",
+        where=resolved.where(setting),
+    )

@@ -1,0 +1,145 @@
+"""Mistakes in a sweep are told before anything starts, with the points and the place."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+import launch
+
+_TESTDATA = pathlib.Path(__file__).parent.parent / "testdata"
+_FILES = f"""
+tokenizer.vocab_file = '{_TESTDATA}/bert_tiny/vocab.txt'
+tokenizer.do_lower_case = True
+encoder.encoder_config_file = '{_TESTDATA}/bert_tiny/params.yaml'
+checkpoint.model_checkpoint_path = '{_TESTDATA}/bert_tiny'
+export.export_type = 'all'
+"""
+_SWEEP = """
+sweep.points = @product()
+product.parts = [@pooler/axis(), @length/axis()]
+pooler/axis.name = 'export.pooler'
+pooler/axis.values = [@restored_pooler, @identity_pooler]
+length/axis.name = 'preprocessing.default_seq_length'
+length/axis.values = [64, 128]
+length/axis.label = 'length'
+"""
+
+
+def _sweep(folder: pathlib.Path, text: str, *flags: str) -> int:
+    (folder / "sweep.gin").write_text(f"{_FILES}{_SWEEP}{text}")
+    arguments = [f"--gin_file={folder}/sweep.gin", f"--export_path={folder}/out", *flags]
+    return launch.run(["launch.py", "--mode=sweep", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "length/axis.values = [64, 'x', 700, 2]",
+            (
+                "error: restored_pooler-x, identity_pooler-x: "
+                "preprocessing.default_seq_length must be an integer or None.\n"
+                "  received: preprocessing.default_seq_length = 'x'\n"
+                "  where:    {file}:15\n"
+                "  example:  preprocessing.default_seq_length = 128\n"
+            ),
+        ),
+        (
+            "length/axis.values = [64, 700, 2]",
+            (
+                "error: restored_pooler-700, identity_pooler-700: --default_seq_length must not be "
+                "longer than the sequences that the encoder has position embeddings for.\n"
+                "  received: 700, with 128 positions\n"
+                "  where:    {file}:15\n"
+                "  example:  --default_seq_length=128\n"
+                "error: restored_pooler-2, identity_pooler-2: --default_seq_length must leave "
+                "room for "
+                "[CLS], one token and [SEP].\n"
+                "  received: 2\n"
+                "  where:    {file}:15\n"
+                "  example:  --default_seq_length=128\n"
+            ),
+        ),
+        (
+            "pooler/axis.values = [@identity_pooler]\npooler/axis.name = 'export.poller'",
+            (
+                "error: all 2 points: The parameter must be one of export's: export_path, "
+                "export_type, "
+                "pooler, verify, overwrite, show, dry_run. Did you mean pooler?\n"
+                "  received: export.poller = @identity_pooler\n"
+                "  where:    {file}:16\n"
+            ),
+        ),
+        (
+            "LENGHT = 3",
+            (
+                "error: all 4 points: A macro that is defined must be used.\n"
+                "  received: LENGHT = 3\n"
+                "  where:    {file}:15\n"
+                "  example:  tokenizer.vocab_file = %LENGHT\n"
+            ),
+        ),
+        (
+            "pooler/axis.valeus = [1]",
+            (
+                "error: The parameter must be one of axis's: name, values, label. Did you mean "
+                "values?\n"
+                "  received: pooler/axis.valeus = [1]\n"
+                "  where:    {file}:15\n"
+            ),
+        ),
+        (
+            "sweep.points = @product",
+            (
+                "error: sweep.points must be an object, which gin makes of a name with "
+                "parentheses.\n"
+                "  received: sweep.points = @product\n"
+                "  where:    {file}:15\n"
+                "  example:  sweep.points = @product()\n"
+            ),
+        ),
+        (
+            "sweep.launcher = @product()",
+            (
+                "error: sweep.launcher must be an object, which gin makes of a name with "
+                "parentheses.\n"
+                "  received: sweep.launcher = @product()\n"
+                "  where:    {file}:15\n"
+                "  example:  sweep.launcher = @in_process()\n"
+            ),
+        ),
+        (
+            "sweep.points = @where()\nwhere.of = @product()\nwhere.keep = 'length > 999'",
+            (
+                "error: A sweep must have points.\n"
+                "  received: none\n"
+                "  where:    {file}:17\n"
+                "  example:  where.keep = 'default_seq_length <= 128'\n"
+            ),
+        ),
+        (
+            "sweep.name = '{pooler}'",
+            (
+                "error: Each point's export must have a name of its own, whatever the letters' "
+                "case.\n"
+                "  received: restored_pooler for export.pooler = @restored_pooler, "
+                "preprocessing.default_seq_length = 64 and for export.pooler = @restored_pooler, "
+                "preprocessing.default_seq_length = 128\n"
+                "  where:    {file}:15\n"
+                "  example:  sweep.name = '{pooler}-{length}'\n"
+            ),
+        ),
+    ],
+    ids=lambda text: text.split("\n")[0][:40],
+)
+def test_mistakes(
+    text: str, told: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _sweep(tmp_path, text) == 2
+    error = capsys.readouterr().err
+    if not error.startswith("error"):  # A step that took a while.
+        error = error[error.index("error") :]
+    assert error == told.replace("{file}", f"{tmp_path}/sweep.gin")
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.gin"]
