@@ -121,9 +121,15 @@ LOADED = (
         "seeds of random ops, and training in the call of the encoder",
     ),
     Clause(
+        "mask: has an effect",
+        ENCODERS,
+        _behaviour.mask_matters,
+        "input_mask on its way to the attention",
+    ),
+    Clause(
         "mask: padding changes no token",
         ENCODERS,
-        _behaviour.mask_is_honoured,
+        _behaviour.tokens_ignore_padding,
         "input_mask on its way to the attention",
     ),
     Clause(
@@ -253,6 +259,12 @@ LOADED = (
         _attributes.signature_for_serving,
         "the signatures that are saved",
         quick=True,
+    ),
+    Clause(
+        "signatures: return what the calls return",
+        ENCODERS,
+        _attributes.encoder_signature_values,
+        "the signatures that are saved",
     ),
     Clause(
         "signatures: are what the calls are, by name",

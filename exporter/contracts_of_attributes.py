@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from exporter import contracts, errors, loaded_models, saved_text, tokenizers
+from exporter import contracts, errors, loaded_models, saved_models, saved_text, tokenizers
 from exporter.contracts_of_calls import LIMIT, mlm_inputs, named
 
 ASSETS = ("vocab_file", "sp_model_file")
@@ -66,8 +66,10 @@ def lower_casing_is_told(model: loaded_models.Model) -> str:
 
 def signature_for_serving(model: loaded_models.Model) -> str:
     """There is a signature for serving."""
-    names = sorted(model.loaded.signatures)
-    contracts.require("serving_default" in names, f"only {', '.join(names) or 'none'}")
+    stored = saved_models.read_graph(model.path).meta_graphs[0].signature_def
+    names = sorted(name for name in stored if not name.startswith("__"))
+    for known in (names, model.loaded.signatures):
+        contracts.require("serving_default" in known, f"only {', '.join(known) or 'none'}")
     return ", ".join(names)
 
 
@@ -79,6 +81,26 @@ def encoder_signatures(model: loaded_models.Model) -> str:
         inputs = mlm_inputs(model)
         _require_same(signatures, "mlm", inputs, model.loaded.mlm(inputs))
     return ", ".join(sorted(signatures))
+
+
+def encoder_signature_values(model: loaded_models.Model) -> str:
+    """Whatever the outputs of the signature for serving are called, the call returns them."""
+    signature = model.loaded.signatures["serving_default"]
+    taken = set(signature.structured_input_signature[1])
+    if taken != set(model.batch):
+        raise contracts.NotChecked(f"it takes {', '.join(sorted(taken))}")
+    known = [np.asarray(value) for _, value in named(model.outputs)]
+    got = {name: np.asarray(value) for name, value in signature(**model.batch).items()}
+    others = [name for name, value in sorted(got.items()) if not _among(value, known)]
+    contracts.require(not others, f"no outputs of the call: {', '.join(others)}")
+    return f"{len(got)} outputs"
+
+
+def _among(value: np.ndarray, known: list[np.ndarray]) -> bool:
+    return any(
+        value.shape == other.shape and np.allclose(value, other, rtol=0, atol=LIMIT)
+        for other in known
+    )
 
 
 def text_signatures(model: loaded_models.Model) -> str:

@@ -16,7 +16,11 @@ _WORD_IDS, _MASK, _TYPE_IDS = encoder_calls.INPUT_NAMES
 _EFFECT = 1e-3
 # Parts of the names of variables, by which layers are told.
 _ATTENTION = "/query/"
-_MIXING = "/linear_transform/"  # Of all positions, padded or not.
+# By which padding shows whatever the mask says, in TF-NLP's code as well.
+_PADDING_SHOWS = {
+    "/linear_transform/": "it has layers that mix all positions, padded or not",
+    "/kernel_attention/": "KernelAttention gives padding a weight",
+}
 _ROUTER = "/router/"  # Sends tokens to experts, for which those of a batch compete.
 _XLNET = "content_attention_bias"  # Which pools the last position.
 
@@ -58,15 +62,21 @@ def has_random_ops(function: Any) -> bool:
     return any(name.startswith(("RandomUniform", "StatelessRandomUniform")) for name in names)
 
 
-def mask_is_honoured(model: loaded_models.Model) -> str:
+def mask_matters(model: loaded_models.Model) -> str:
+    """With an input_mask of ones, tokens before padding have other outputs."""
+    _require_attention(model)
+    without = model.loaded({**model.batch, _MASK: tf.ones_like(model.batch[_MASK])})
+    effect = largest(model.outputs["sequence_output"], without["sequence_output"])
+    contracts.require(effect > LIMIT, "an input_mask of ones gives the same")
+    return f"an effect of {effect:.1e}"
+
+
+def tokens_ignore_padding(model: loaded_models.Model) -> str:
     """Other tokens where the mask is 0 change nothing where it is 1."""
     padded, got = _with_other_padding(model)
     expected, found = (x["sequence_output"].numpy()[~padded] for x in (model.outputs, got))
     difference = largest(expected, found)
     contracts.require(difference <= LIMIT, f"unpadded tokens changed by {difference:.1e}")
-    without = model.loaded({**model.batch, _MASK: tf.ones_like(model.batch[_MASK])})
-    effect = largest(expected, without["sequence_output"].numpy()[~padded])
-    contracts.require(effect > LIMIT, "an input_mask of ones gives the same")
     return f"largest change {difference:.1e}"
 
 
@@ -82,13 +92,28 @@ def pooled_ignores_padding(model: loaded_models.Model) -> str:
 
 def _with_other_padding(model: loaded_models.Model) -> tuple[np.ndarray, loaded_models.Outputs]:
     """Returns where the batch is padded, bool `[B, L]`, and the outputs for other tokens there."""
-    if not _has(model, _ATTENTION) or _has(model, _MIXING):
-        raise contracts.NotChecked("it has layers that mix all positions, padded or not")
+    _require_attention(model)
+    for part, why in _PADDING_SHOWS.items():
+        if _has(model, part):
+            raise contracts.NotChecked(why)
+    if _embeds_neighbours(model):
+        raise contracts.NotChecked("MobileBERT embeds each token with its neighbours")
     ids, mask = (np.asarray(model.batch[name]) for name in (_WORD_IDS, _MASK))
     if model.outputs["sequence_output"].shape[1] != mask.shape[1]:
         raise contracts.NotChecked("sequences are shortened: tokens share positions with padding")
     other = np.where(mask == 0, (ids + 1) % model.num_words, ids)
     return mask == 0, model.loaded({**model.batch, _WORD_IDS: tf.constant(other, tf.int32)})
+
+
+def _require_attention(model: loaded_models.Model) -> None:
+    if not _has(model, _ATTENTION):
+        raise contracts.NotChecked("no layer attends: such encoders have no use for a mask")
+
+
+def _embeds_neighbours(model: loaded_models.Model) -> bool:
+    projections = (v for v in model.loaded.variables if "embedding_projection/kernel" in v.name)
+    width = model.embeddings.get("word", (0, 0))[1]
+    return any(kernel.shape[0] == 3 * width for kernel in projections)
 
 
 def types_matter(model: loaded_models.Model) -> str:

@@ -188,15 +188,26 @@ def tokens_are_the_vocabularys(model: loaded_models.Model) -> str:
     if text is None:
         raise contracts.NotChecked("the SavedModel holds no vocabulary that could be read")
     got = flat(model.loaded.tokenize(tf.constant(TEXTS)))
-    ways = {way: text.tokenize(TEXTS, lower_case=way) for way in (True, False)}
+    ways = {
+        (lower_case, strip_accents): text.tokenize(
+            TEXTS, lower_case=lower_case, strip_accents=strip_accents
+        )
+        for lower_case in (True, False)
+        for strip_accents in (lower_case, not lower_case)
+    }
     fitting = [way for way, tokens in ways.items() if tokens == got]
     if not fitting:
-        raise contracts.Broken(f"neither lower-cased nor not: {_first_other(ways, got)}")
-    return f"{'' if fitting[0] else 'no '}lower-casing, {sum(map(len, got))} tokens"
+        told = _first_other(list(ways.values()), got)
+        raise contracts.Broken(f"neither lower-cased nor not, with accents or without: {told}")
+    lower_case, strip_accents = fitting[0]
+    return (
+        f"{sum(map(len, got))} tokens, {'' if lower_case else 'not '}lower-cased, accents "
+        f"{'stripped' if strip_accents else 'kept'}"
+    )
 
 
-def _first_other(ways: Mapping[bool, list[list[int]]], got: list[list[int]]) -> str:
-    nearest = min(ways.values(), key=lambda t: sum(a != b for a, b in zip(t, got, strict=True)))
+def _first_other(ways: list[list[list[int]]], got: list[list[int]]) -> str:
+    nearest = min(ways, key=lambda t: sum(a != b for a, b in zip(t, got, strict=True)))
     row = next(i for i, (a, b) in enumerate(zip(nearest, got, strict=True)) if a != b)
     return f"{got[row][:8]} and not {nearest[row][:8]} for {TEXTS[row][:20]!r}"
 

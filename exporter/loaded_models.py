@@ -19,7 +19,15 @@ ENCODER, PREPROCESSING, TEXT_EMBEDDING = "encoder", "preprocessing", "text embed
 MLM = "encoder with MLM"
 KINDS = (ENCODER, MLM, PREPROCESSING, TEXT_EMBEDDING)
 ENCODERS = (ENCODER, MLM)
-LOAD_ERRORS = (tf.errors.OpError, OSError, ValueError, LookupError, AttributeError, TypeError)
+LOAD_ERRORS = (
+    tf.errors.OpError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 _SEED = 20201012
 # Lengths tried for encoders that do not tell theirs by their position embeddings.

@@ -99,14 +99,23 @@ def _append_stored_values(
     restoration.require_finite()
 
 
+def read_graph(path: str) -> saved_model_pb2.SavedModel:
+    """Reads a SavedModel's graph.
+
+    Args:
+      path: The SavedModel's folder.
+    """
+    with tf.io.gfile.GFile(path + "/saved_model.pb", "rb") as file:
+        return saved_model_pb2.SavedModel.FromString(file.read())
+
+
 def ops(path: str) -> collections.Counter[str]:
     """Counts the ops in a SavedModel's graph and functions, by name.
 
     Args:
       path: The SavedModel's folder.
     """
-    with tf.io.gfile.GFile(path + "/saved_model.pb", "rb") as file:
-        saved_model = saved_model_pb2.SavedModel.FromString(file.read())
+    saved_model = read_graph(path)
     counter: collections.Counter[str] = collections.Counter()
     for meta_graph in saved_model.meta_graphs:
         counter.update(node.op for node in meta_graph.graph_def.node)

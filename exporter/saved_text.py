@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 import sentencepiece
 import tensorflow as tf
 import tensorflow_text as tf_text
-from tensorflow.core.protobuf import saved_model_pb2
 
-from exporter import loaded_models
+from exporter import loaded_models, saved_models, settings, tokenizer_reference
 
 # How special tokens are spelled, by the names of their ids.
 SPELLINGS: Mapping[str, Sequence[str]] = {
@@ -24,6 +23,7 @@ SPELLINGS: Mapping[str, Sequence[str]] = {
     "end_of_segment_id": ("[SEP]", "</s>"),
     "mask_id": ("[MASK]", "<mask>"),
 }
+_UNKNOWN = ("[UNK]", "<unk>")
 _ACCENT = r"\p{Mn}"
 
 
@@ -46,21 +46,31 @@ class Text:
         """The pieces' ids."""
         return {piece: i for i, piece in enumerate(self.pieces)}
 
-    def tokenize(self, texts: Sequence[str], *, lower_case: bool) -> list[list[int]]:
-        """Returns the tokens of texts, as tensorflow_text makes them in Python.
+    def tokenize(
+        self, texts: Sequence[str], *, lower_case: bool, strip_accents: bool
+    ) -> list[list[int]]:
+        """Returns the tokens of texts, as TensorFlow Text and SentencePiece make them in Python.
 
         Args:
           texts: The texts.
-          lower_case: Whether they are lower-cased and stripped of accents first; of accents
-            anyway with SentencePiece, as ALBERT does it.
+          lower_case: Whether they are lower-cased first.
+          strip_accents: Whether they are stripped of accents first.
         """
         if self.vocab_file is not None:
-            wordpiece = tf_text.BertTokenizer(
-                self.vocab_file, lower_case=lower_case, token_out_type=tf.int32
+            unknown = next((piece for piece in _UNKNOWN if piece in self.ids), None)
+            tokenize, _ = tokenizer_reference.make(
+                settings.TokenizerSettings(
+                    vocab_file=self.vocab_file,
+                    do_lower_case=lower_case,
+                    strip_accents=strip_accents,
+                    special_tokens={"unknown_id": unknown} if unknown else None,
+                )
             )
-            return wordpiece.tokenize(tf.constant(texts)).merge_dims(1, 2).to_list()
-        plain = tf_text.normalize_utf8(tf.constant(texts), "NFD")
-        plain = tf.strings.regex_replace(plain, _ACCENT, "")
+            return tokenize(tf.constant(texts)).merge_dims(1, 2).to_list()
+        plain = tf.constant(texts)
+        if strip_accents:
+            plain = tf_text.normalize_utf8(plain, "NFD")
+            plain = tf.strings.regex_replace(plain, _ACCENT, "")
         if lower_case:
             plain = tf_text.case_fold_utf8(plain)
         model = sentencepiece.SentencePieceProcessor(model_proto=self.sentencepiece_model)
@@ -111,10 +121,8 @@ def _sentencepiece(data: bytes) -> Text:
 
 
 def _sentencepiece_models(path: str) -> list[bytes]:
-    with tf.io.gfile.GFile(os.path.join(path, "saved_model.pb"), "rb") as file:
-        saved_model = saved_model_pb2.SavedModel.FromString(file.read())
     found = set()
-    for meta_graph in saved_model.meta_graphs:
+    for meta_graph in saved_models.read_graph(path).meta_graphs:
         nodes = list(meta_graph.graph_def.node)
         for function in meta_graph.graph_def.library.function:
             nodes += function.node_def

@@ -1,0 +1,372 @@
+"""Broken lists, assets, heads, signatures and files of encoders; and pairs that do not fit."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from exporter import encoder_modules, manifests, saved_models
+from tests import testing
+from tests.planted_defects import (
+    ENCODER,
+    PAIR,
+    VOCABULARY,
+    Defect,
+    Plant,
+    Right,
+    copied,
+    edit_graph,
+    encoder,
+    nodes,
+    write,
+)
+
+_POSITIONS = encoder_modules.POSITIONS_NAME
+_LOGITS = "mlm_logits"
+
+
+def _logits(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Plant:
+    """Returns what writes an encoder whose `.mlm` changes its outputs."""
+
+    def mlm(right: Any, inputs: dict[str, tf.Tensor], training: bool) -> Any:
+        outputs = right(inputs, training)
+        return {**outputs, **change(outputs)}
+
+    return encoder(mlm=mlm)
+
+
+def _without_gradients(right: Any, inputs: dict[str, tf.Tensor], training: bool) -> Any:
+    return tf.nest.map_structure(tf.stop_gradient, right(inputs, training))
+
+
+def _first_positions(right: Any, inputs: dict[str, tf.Tensor], training: bool) -> Any:
+    return right({**inputs, _POSITIONS: tf.zeros_like(inputs[_POSITIONS])}, training)
+
+
+_HEADS = (
+    ("positions of masks ignored", encoder(mlm=_first_positions), "mlm: positions are honoured"),
+    (
+        "logits of fewer words",
+        _logits(lambda o: {_LOGITS: o[_LOGITS][..., :-1]}),
+        "mlm: logits of the positions and words",
+    ),
+    (
+        "logits by another name",
+        _logits(lambda o: {_LOGITS: o["default"]}),
+        "mlm: logits of the positions and words",
+    ),
+    (
+        "gradients of .mlm stopped",
+        encoder(mlm=_without_gradients),
+        "mlm variables: gradients reach the trainable ones",
+    ),
+    (
+        ".mlm of another encoder",
+        _logits(lambda o: {"sequence_output": 1.1 * o["sequence_output"]}),
+        "mlm: the other outputs are the root's",
+    ),
+)
+
+
+def _no(name: str) -> Callable[[Any], None]:
+    return lambda module: delattr(module, name)
+
+
+def _head_among_variables(module: Any) -> None:
+    module.variables = list(module.mlm.variables)
+
+
+def _variable_missing(module: Any) -> None:
+    module.variables = list(module.variables)[:-1]
+    module.trainable_variables = list(module.trainable_variables)[:-1]
+
+
+def _casing_to_be_trained(module: Any) -> None:
+    module.trainable_variables = [*module.trainable_variables, module.do_lower_case]
+
+
+def _twice(module: Any) -> None:
+    module.variables = [*module.variables, module.variables[0]]
+
+
+def _nothing_to_be_trained(module: Any) -> None:
+    module.trainable_variables = []
+
+
+def _loss_of_a_vector(module: Any) -> None:
+    loss = tf.function(lambda: tf.zeros([2]), input_signature=[])
+    module.regularization_losses = [loss]
+
+
+def _casing_an_integer(module: Any) -> None:
+    module.do_lower_case = tf.Variable(1, trainable=False)
+
+
+def _head_of_its_own(module: Any) -> None:
+    """Only the head's variables are on the lists of `.mlm`."""
+    own = len(module.variables)
+    module.mlm.variables = list(module.mlm.variables)[own:]
+    module.mlm.trainable_variables = list(module.mlm.trainable_variables)[own:]
+
+
+def _head_twice(module: Any) -> None:
+    module.mlm.trainable_variables = [*module.mlm.trainable_variables] * 2
+
+
+def _signature_of_layer(module: Any) -> None:
+    right = module.signatures()
+
+    def signatures() -> dict[str, Any]:
+        specs = [tf.TensorSpec([None, None], tf.int32, name=name) for name in testing.INPUT_NAMES]
+
+        @tf.function(input_signature=specs)
+        def serving_default(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+            outputs = module._call(dict(zip(testing.INPUT_NAMES, inputs, strict=True)))
+            return {"default": 2.0 * outputs["pooled_output"]}
+
+        return {**right, "serving_default": serving_default}
+
+    module.signatures = signatures
+
+
+_READ = "variables: those that the call reads"
+_AMONG = "variables: trainable ones are among all"
+_ATTRIBUTES = (
+    ("no list of variables", _no("variables"), "variables: the lists are there"),
+    (
+        "no list of trainable variables",
+        _no("trainable_variables"),
+        "variables: the lists are there",
+    ),
+    ("no list of losses", _no("regularization_losses"), "variables: the lists are there"),
+    ("head's variables on the root's list", _head_among_variables, _READ),
+    ("a variable missing on the list", _variable_missing, _READ),
+    ("a variable on the list twice", _twice, _AMONG),
+    ("casing is to be trained", _casing_to_be_trained, _AMONG),
+    ("nothing is to be trained", _nothing_to_be_trained, _AMONG),
+    ("a loss that is no scalar", _loss_of_a_vector, "variables: regularization losses are scalars"),
+    (
+        "encoder's variables not on .mlm's list",
+        _head_of_its_own,
+        "mlm variables: those that the call reads",
+    ),
+    (
+        "head's variables on the list twice",
+        _head_twice,
+        "mlm variables: trainable ones are among all",
+    ),
+    ("no vocabulary", _no("vocab_file"), "assets: the vocabulary"),
+    ("no casing", _no("do_lower_case"), "assets: do_lower_case"),
+    ("casing an integer", _casing_an_integer, "assets: do_lower_case"),
+    (
+        "signature of something else",
+        _signature_of_layer,
+        "signatures: return what the calls return",
+    ),
+)
+
+
+def _asset(path: pathlib.Path) -> pathlib.Path:
+    return path / "assets" / "vocab.txt"
+
+
+def _append(path: pathlib.Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _sentencepiece(path: pathlib.Path) -> None:
+    shutil.copy(testing.TESTDATA / "spm" / "spm.model", _asset(path))
+
+
+def _linked(path: pathlib.Path) -> None:
+    elsewhere = path.with_name("vocabulary_elsewhere.txt")
+    shutil.move(_asset(path), elsewhere)
+    os.symlink(elsewhere, _asset(path))
+
+
+def _leaked_path(path: pathlib.Path) -> None:
+    def change(saved_model: Any) -> None:
+        saved_model.meta_graphs[0].graph_def.node[0].attr["_note"].s = b"/home/someone/vocab.txt"
+
+    edit_graph(path, change)
+
+
+def _leaked_folder(path: pathlib.Path) -> None:
+    (path / "assets.extra").mkdir()
+    (path / "assets.extra" / "origin.txt").write_text(f"made in {pathlib.Path.cwd()}")
+
+
+def _python_op(path: pathlib.Path) -> None:
+    def change(saved_model: Any) -> None:
+        node = saved_model.meta_graphs[0].graph_def.node.add()
+        node.name, node.op = "python", "EagerPyFunc"
+
+    edit_graph(path, change)
+
+
+def _unknown_op(path: pathlib.Path) -> None:
+    def change(saved_model: Any) -> None:
+        next(node for node in nodes(saved_model) if node.op == "Tanh").op = "MyTanh"
+
+    edit_graph(path, change)
+
+
+def _truncated(name: str) -> Callable[[pathlib.Path], None]:
+    def change(path: pathlib.Path) -> None:
+        file = path / name
+        file.write_bytes(file.read_bytes()[:-50])
+
+    return change
+
+
+def _flipped(path: pathlib.Path) -> None:
+    file = path / "variables" / "variables.data-00000-of-00001"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def _with_manifest(change: Callable[[pathlib.Path], None]) -> Callable[[pathlib.Path], None]:
+    def plant(path: pathlib.Path) -> None:
+        manifests.write(str(path), {})
+        change(path)
+
+    return plant
+
+
+def _other_digest(path: pathlib.Path) -> None:
+    file = path / manifests.FILE
+    manifest = json.loads(file.read_text())
+    manifest["files"]["saved_model.pb"]["sha256"] = "0" * 64
+    file.write_text(json.dumps(manifest))
+
+
+_MANIFEST = "files: as the manifest has them"
+_STRAY = "files: those of a SavedModel, and no others"
+_FILES = (
+    (
+        "vocabulary renamed",
+        lambda path: _asset(path).rename(path / "assets" / "words.txt"),
+        "assets: the vocabulary",
+    ),
+    ("a SentencePiece model for a vocabulary", _sentencepiece, "assets: the vocabulary"),
+    ("vocabulary empty", lambda path: _asset(path).write_text(""), "assets: the vocabulary"),
+    (
+        "more pieces than words",
+        lambda path: _append(_asset(path), "more\npieces\n"),
+        "assets: as many pieces as words",
+    ),
+    ("a link for a file", _linked, "files: no links"),
+    ("a path in the graph", _leaked_path, "files: graph and names tell of no machine"),
+    ("a folder in an extra asset", _leaked_folder, "files: none tells of a machine"),
+    ("an op of Python", _python_op, "ops: all can be served"),
+    ("an unknown op", _unknown_op, "loading"),
+    ("a stray file", lambda path: (path / "notes.txt").write_text("to do"), _STRAY),
+    (
+        "a stray folder",
+        lambda path: (path / "tmp").mkdir() or (path / "tmp" / "x").write_text("x"),
+        _STRAY,
+    ),
+    ("a truncated graph", _truncated("saved_model.pb"), "loading"),
+    ("truncated variables", _truncated("variables/variables.data-00000-of-00001"), "loading"),
+    ("a flipped bit", _flipped, "loading"),
+    ("no variables", lambda path: shutil.rmtree(path / "variables"), "loading"),
+    (
+        "a file changed after the export",
+        _with_manifest(lambda path: _append(_asset(path), "x\n")),
+        _MANIFEST,
+    ),
+    (
+        "a file added after the export",
+        _with_manifest(lambda path: (path / "assets" / "x").write_text("x")),
+        _MANIFEST,
+    ),
+    ("a file lost after the export", _with_manifest(lambda path: _asset(path).unlink()), _MANIFEST),
+    ("another digest", _with_manifest(_other_digest), _MANIFEST),
+    (
+        "a manifest that is none",
+        _with_manifest(lambda path: (path / manifests.FILE).write_text("{}")),
+        _MANIFEST,
+    ),
+)
+
+
+def _pair(change: Callable[[pathlib.Path], None]) -> Plant:
+    return copied(PAIR, change)
+
+
+def _in_encoder(path: pathlib.Path, change: Callable[[list[str]], list[str]]) -> None:
+    asset = _asset(path / "encoder")
+    lines = asset.read_text(encoding="utf-8").split("\n")
+    asset.write_text("\n".join(change(lines)), encoding="utf-8")
+
+
+def _piece_changed(path: pathlib.Path) -> None:
+    _in_encoder(path, lambda lines: [*lines[:100], "another", *lines[101:]])
+
+
+def _another_encoder(right: Right, path: pathlib.Path) -> None:
+    """Of a smaller vocabulary, for shorter sequences."""
+    shutil.copytree(right.path(PAIR), path)
+    shutil.rmtree(path / "encoder")
+    shutil.copytree(right.path(ENCODER), path / "encoder")
+
+
+def _other_casing(right: Right, path: pathlib.Path) -> None:
+    shutil.copytree(right.path(PAIR), path)
+    shutil.rmtree(path / "encoder")
+    module = encoder_modules.EncoderModule(
+        right.fitting.encoder, vocab_file=str(VOCABULARY), do_lower_case=False
+    )
+    write(module, path / "encoder", right.fitting)
+
+
+def _long_preprocessing(right: Right, path: pathlib.Path) -> None:
+    shutil.copytree(right.path(PAIR), path)
+    shutil.rmtree(path / "preprocessing")
+    module = right.preprocessing(default_seq_length=64)
+    saved_models.write(module, str(path / "preprocessing"))
+
+
+def _embedding_of_another_layer(right: Right, path: pathlib.Path) -> None:
+    shutil.copytree(right.path(PAIR), path)
+    shutil.rmtree(path / "text_embedding")
+    module = right.embedding()
+    embed = module.__dict__["__call__"]
+    module.__call__ = tf.function(lambda text, training=False: 2.0 * embed(text, training))
+    write(module, path / "text_embedding", right.fitting)
+
+
+_PAIRS = (
+    ("a preprocessing for more words", _another_encoder, "ids: have embeddings"),
+    (
+        "ids that the encoder fails on",
+        _another_encoder,
+        "preprocessing: its outputs are the encoder's inputs",
+    ),
+    ("vocabularies of other pieces", _pair(_piece_changed), "vocabulary: the same"),
+    ("casing of one alone", _other_casing, "casing: the same"),
+    (
+        "a text embedding of something else",
+        _embedding_of_another_layer,
+        "text embedding: is both in one",
+    ),
+    ("a preprocessing for longer sequences", _long_preprocessing, "lengths: fit"),
+)
+
+DEFECTS = (
+    *(Defect(name, ENCODER, plant, found_by) for name, plant, found_by in _HEADS),
+    *(
+        Defect(n, ENCODER, encoder(edit=edit, with_mlm="mlm" in found_by or "head" in n), found_by)
+        for n, edit, found_by in _ATTRIBUTES
+    ),
+    *(Defect(n, ENCODER, copied(ENCODER, change), found_by) for n, change, found_by in _FILES),
+    *(Defect(name, PAIR, plant, found_by) for name, plant, found_by in _PAIRS),
+)

@@ -1,0 +1,118 @@
+"""Verification finds what is wrong: each planted defect by the check that is there for it."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterable
+
+import pytest
+
+from exporter import (
+    contract_clauses,
+    contracts,
+    contracts_of_pairs,
+    loaded_models,
+    reports,
+    restorations,
+    settings,
+    text_verification,
+    verification,
+)
+from tests import (
+    planted_defects_of_attributes,
+    planted_defects_of_encoders,
+    planted_defects_of_text,
+)
+from tests.planted_defects import EMBEDDING, ENCODER, PAIR, PREPROCESSING, Defect, Right
+
+DEFECTS = (
+    *planted_defects_of_encoders.DEFECTS,
+    *planted_defects_of_attributes.DEFECTS,
+    *planted_defects_of_text.DEFECTS,
+)
+
+
+@pytest.fixture(name="right", scope="module")
+def _right(tmp_path_factory: pytest.TempPathFactory) -> Right:
+    return Right(tmp_path_factory.mktemp("right"))
+
+
+def _contract(defect: Defect, path: pathlib.Path) -> list[reports.Check]:
+    """Checks the clause that is to find a defect; all would take minutes."""
+    if defect.base == PAIR:
+        clauses, subject = contracts_of_pairs.CLAUSES, _pair(path)
+        return contracts.check(_named(clauses, defect.found_by), subject, quick=False)
+    if defect.found_by == "loading":
+        return contract_clauses.check("broken", str(path), quick=True)[0]
+    clauses = (*contract_clauses.FILES, *contract_clauses.LOADED)
+    model = loaded_models.load(str(path))
+    return contracts.check(_named(clauses, defect.found_by), model, quick=False)
+
+
+def _named(clauses: Iterable[contracts.Clause], name: str) -> list[contracts.Clause]:
+    return [clause for clause in clauses if clause.name == name]
+
+
+def _pair(path: pathlib.Path) -> contracts_of_pairs.Pair:
+    folders = loaded_models.folders(str(path)).values()
+    pair = contracts_of_pairs.pair(map(loaded_models.load, folders))
+    assert pair is not None
+    return pair
+
+
+def _parity(
+    base: str, path: pathlib.Path, right: Right, level: str = "quick"
+) -> list[reports.Check]:
+    model = loaded_models.load(str(path))
+    if base == ENCODER:
+        encoder, restoration = right.made.encoder, right.made.restoration
+        return verification.encoder_parity(model, encoder, restoration, level=level)
+    if base == PREPROCESSING:
+        return text_verification.preprocessing_parity(model, right.text)
+    encoder, options = right.fitting.encoder, settings.TextEmbeddingSettings()
+    restorations.restore(right.fitting.restoration, encoder)
+    return text_verification.text_embedding_parity(model, right.text, encoder, options)
+
+
+def _failed(checks: Iterable[reports.Check]) -> list[str]:
+    return [check.name for check in checks if check.status == reports.FAILED]
+
+
+@pytest.mark.parametrize("base", [ENCODER, PREPROCESSING, EMBEDDING])
+def test_what_is_right_passes(base: str, right: Right) -> None:
+    path = right.path(base)
+    checks, model = contract_clauses.check(base, str(path), quick=False)
+    assert model is not None
+    checks += _parity(base, path, right)
+    assert [check.text() for check in checks if check.status in ("failed", "noted")] == []
+
+
+def test_what_fits_passes(right: Right) -> None:
+    checks = contracts.check(contracts_of_pairs.CLAUSES, _pair(right.path(PAIR)), quick=False)
+    assert {check.status for check in checks} == {"passed"}
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_defect_is_found(defect: Defect, right: Right, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "broken"
+    defect.plant(right, path)
+    if defect.with_source:
+        level = "full" if "training" in defect.found_by else "quick"
+        checks = _parity(defect.base, path, right, level)
+    else:
+        checks = _contract(defect, path)
+    assert defect.found_by in _failed(checks), [check.text() for check in checks]
+    (check,) = (check for check in checks if check.name == defect.found_by)
+    assert check.found
+
+
+def test_there_are_enough_and_each_has_a_name() -> None:
+    names = [defect.name for defect in DEFECTS]
+    assert len(names) == len(set(names)) >= 60
+
+
+def test_each_check_of_the_contract_finds_something() -> None:
+    """A clause that no defect is for would be one that may say yes to all."""
+    clauses = (*contract_clauses.FILES, *contract_clauses.LOADED, *contracts_of_pairs.CLAUSES)
+    required = {clause.name for clause in clauses if clause.required}
+    assert sorted(required - {defect.found_by for defect in DEFECTS}) == []
