@@ -234,6 +234,9 @@ def _unusual(ids: Mapping[str, int], spelled: Mapping[str, str]) -> Iterable[fin
             "training data with 0: is it the vocabulary of the training?",
             is_warning=True,
         )
+    if vocabularies.MASK_ID not in ids:
+        mask = spelled[vocabularies.MASK_ID]
+        yield findings.Finding("special tokens", f"there is no {mask}, and no mask_id among them")
     there = [purpose for purpose in _USUAL_ORDER if purpose in ids]
     ordered = sorted(there, key=lambda purpose: ids[purpose])
     if ordered != there:
