@@ -55,7 +55,10 @@ def _run_mode(root: str, configuration: config.Config) -> None:
         print(resolved.text(), end="")
     exported = resolved.run()
     if exported is not None:
-        resolved.record(f"{exported.rstrip('/')}.record")
+        from exporter import targets
+
+        with targets.recording(exported):
+            resolved.record(f"{exported}.record")
 
 
 def main() -> None:

@@ -217,30 +217,56 @@ def find(path: str, *, setting: str = SETTING) -> str:
 
 @contextlib.contextmanager
 def staying(checkpoint: Checkpoint, *, setting: str = SETTING) -> Iterator[None]:
-    """Says so where reading a checkpoint fails because its files were removed meanwhile.
+    """Says so where a checkpoint's files are removed or replaced while it is read.
 
     Args:
       checkpoint: The checkpoint that is read in this context.
       setting: The gin name that its path was bound to, for errors.
 
     Raises:
-      UserError: The files were removed.
+      UserError: They were replaced, or reading fails and they are gone.
     """
+    files = [f"{checkpoint.prefix}.index"]
+    files += sorted({entry.data_file for entry in checkpoint.entries.values()})
+    before = {file: _stamp(file) for file in files}
     try:
         yield
     except (tf.errors.OpError, OSError, tensor_bundles.BundleFormatError) as error:
-        files = [f"{checkpoint.prefix}.index"]
-        files += sorted({entry.data_file for entry in checkpoint.entries.values()})
         gone = [file for file in files if not tf.io.gfile.exists(file)]
-        if not gone:
-            raise
-        raise errors.UserError(
-            "The checkpoint must stay while it is exported: a trainer that still runs removes all "
-            "but the last trainer.max_to_keep ones.",
-            example="the same command once more, or --checkpoint=best",
-            received=f"{', '.join(gone)} gone meanwhile",
-            setting=setting,
-        ) from error
+        if gone:
+            raise _not_staying(f"{', '.join(gone)} gone meanwhile", setting) from error
+        _require_same(before, setting)
+        raise
+    except errors.VerificationError:
+        _require_same(before, setting)
+        raise
+    _require_same(before, setting)
+
+
+def _stamp(file: str) -> tuple[int, int] | None:
+    """Returns a file's size and time of change, or None for one that is gone."""
+    try:
+        status = tf.io.gfile.stat(file)
+    except tf.errors.NotFoundError:
+        return None
+    return status.length, status.mtime_nsec
+
+
+def _require_same(before: Mapping[str, tuple[int, int] | None], setting: str) -> None:
+    """Raises if files were written since; those that are gone by now were there long enough."""
+    changed = [file for file, stamp in before.items() if _stamp(file) not in (stamp, None)]
+    if changed:
+        raise _not_staying(f"{', '.join(changed)} changed meanwhile", setting)
+
+
+def _not_staying(received: str, setting: str) -> errors.UserError:
+    return errors.UserError(
+        "The checkpoint must stay while it is exported: a trainer that still runs removes all "
+        "but the last trainer.max_to_keep ones.",
+        example="the same command once more, or --checkpoint=best",
+        received=received,
+        setting=setting,
+    )
 
 
 def match(checkpoint: Checkpoint, trackable: Any, node_id: int = 0) -> dict[Any, str]:

@@ -7,9 +7,12 @@ import dataclasses
 import importlib
 import logging
 import os
+import signal
 import sys
 import textwrap
+import threading
 import traceback
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +23,7 @@ from absl import logging as absl_logging
 from exporter import config, configurables, errors, flags_table, gin_parsing
 
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 _OWN_FLAGS: Mapping[str, str] = {
     "gin_file": "A gin file; may be repeated, later ones win. Looked for in the current folder, "
     "then where --gin_search_path says, then in the project's.",
@@ -142,11 +146,33 @@ def set_up_logging(verbosity: int | None) -> None:
     logging.getLogger("exporter").setLevel(logging.INFO if verbosity == 0 else level)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, so that what would be left is removed as after an interruption."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """While open, SIGTERM raises `Terminated`, where a thread may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(number: int, frame: types.FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def reporting() -> Iterator[Outcome]:
     """Tells a user's mistake or a failed verification in one message, and gives its exit status.
 
-    Any other exception passes. Meanwhile the exporter's own log goes to standard error as it is.
+    So it does with interruption, SIGTERM and a lack of memory. Any other exception passes.
+    Meanwhile the exporter's own log goes to standard error as it is.
     """
     outcome = Outcome()
     logger = logging.getLogger("exporter")
@@ -154,7 +180,11 @@ def reporting() -> Iterator[Outcome]:
     logger.addHandler(handler)
     logger.propagate = False  # Libraries that are imported later give the root logger handlers.
     try:
-        yield outcome
+        with _terminable():
+            yield outcome
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        outcome.status = EXIT_TERMINATED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         outcome.status = EXIT_INTERRUPTED
@@ -167,6 +197,9 @@ def reporting() -> Iterator[Outcome]:
     except errors.IncompleteError as error:
         _tell(error)
         outcome.status = errors.EXIT_INCOMPLETE
+    except MemoryError as error:
+        _tell(errors.UserError("There must be enough memory.", received=str(error) or None))
+        outcome.status = errors.EXIT_USER_ERROR
     finally:
         logger.removeHandler(handler)
         logger.propagate = True

@@ -62,7 +62,8 @@ def export(
     for report in outcome.reports:
         _logger.info("%s", report.text())
     findings.log(outcome.found)
-    records.write(f"{target}.record", outcome.record(os.path.basename(target)))
+    with targets.recording(target):
+        records.write(f"{target}.record", outcome.record(os.path.basename(target)))
     if show:
         from exporter import showcase
 

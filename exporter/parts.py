@@ -92,12 +92,14 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
         path = os.path.join(staging, name) if kind == "all" else staging
         report = write(plan, *sources, path)
         checks: Iterable[reports.Check] = ()
+        restoration = built.restoration if built is not None and built in sources else None
         if report is not None:
+            if restoration is not None and not report.passed:
+                restorations.require_undamaged(restoration)
             report.require()
             outcome.reports.append(report)
             checks = report.checks
         _add_warmup(plan, path)
-        restoration = built.restoration if built is not None and built in sources else None
         length = text.source.seq_length if text is not None and text in sources else None
         origin = provenance.origin(made, plan, restoration, checks, seq_length=length)
         manifests.write(path, origin)

@@ -205,18 +205,28 @@ def restore(restoration: Restoration, encoder: encoders.Encoder) -> None:
     try:
         _restore(restoration, encoder, prefix)
     except tf.errors.DataLossError:
-        raise _damaged(restoration) from None
+        require_undamaged(restoration)
+        raise
 
 
-def _damaged(restoration: Restoration) -> errors.UserError:
-    """Finds the values whose checksums differ."""
+def require_undamaged(restoration: Restoration) -> None:
+    """Reads all values that are restored, and compares their checksums.
+
+    Args:
+      restoration: Where the values come from.
+
+    Raises:
+      UserError: Some differ; their names are told.
+    """
     reader = tf.train.load_checkpoint(restoration.checkpoint.prefix)
     damaged = [
         reference.deref().name.removesuffix(":0")
         for reference, key in restoration.keys.items()
         if _is_damaged(reader, key)
     ]
-    return errors.UserError(
+    if not damaged:
+        return
+    raise errors.UserError(
         "The checkpoint must be undamaged: the bytes of some values are not those that were "
         "written.",
         example="a fresh copy of the checkpoint",

@@ -12,9 +12,7 @@ the export while that runs.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
-import fcntl
 import logging
 import os
 import re
@@ -23,7 +21,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from exporter import errors
+from exporter import errors, folder_locks, folders
 
 _SETTING = "export.export_path"
 _PARTS = ("encoder", "preprocessing", "text_embedding")
@@ -32,8 +30,7 @@ _SAVED_MODEL_FILES = {
     *("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"),
     "keras_metadata.pb",
 }
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +49,7 @@ def check(path: str, *, overwrite: bool) -> str:
         raise errors.UserError(
             "The export needs a path.", example="--export_path=/tmp/bert_model", setting=_SETTING
         )
-    if is_remote(path):
+    if folders.is_remote(path):
         if not re.match(r"[^/]+://[^/]+/+[^/]", path) and not path.startswith("file:///"):
             raise errors.UserError(
                 "The export's path must name a folder below a bucket or host.",
@@ -70,13 +67,13 @@ def check(path: str, *, overwrite: bool) -> str:
 
 def _check_folder(path: str, overwrite: bool) -> None:
     if not tf.io.gfile.isdir(path):
-        if tf.io.gfile.exists(path):
+        if tf.io.gfile.exists(path) or os.path.islink(path):  # To itself, of those that are left.
             raise errors.UserError(
                 "The export's path must be a new folder, not a file.",
                 received=path,
                 setting=_SETTING,
             )
-    elif not is_remote(path) and os.path.ismount(path):
+    elif not folders.is_remote(path) and os.path.ismount(path):
         raise errors.UserError(
             "The export's path must not be where a file system is mounted, for its folder is "
             "renamed.",
@@ -86,19 +83,76 @@ def _check_folder(path: str, overwrite: bool) -> None:
         )
     elif tf.io.gfile.listdir(path):
         _check_replaceable(path, overwrite)
-    if not is_remote(path):
+    if not folders.is_remote(path):
         _check_parent(path)
+        _check_record(f"{path}.record")
 
 
 @contextlib.contextmanager
 def _as_user_error(path: str) -> Iterator[None]:
     try:
         yield
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, OSError) as error:
         raise errors.UserError(
             "The export's path must be one that TensorFlow can write to.",
             example="--export_path=/tmp/bert_model",
-            received=f"{path} ({error.message})",
+            received=f"{path} ({_message(error)})",
+            setting=_SETTING,
+        ) from error
+
+
+@contextlib.contextmanager
+def _writing(staging: str, path: str) -> Iterator[None]:
+    """Tells as a user's mistake that there is no room or permission to write, or no folder."""
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        if not _is_of_writing(error, staging):
+            raise
+        raise errors.UserError(
+            "There must be room and permission to write the export. Nothing of it is left, and "
+            "what was there before is as it was.",
+            received=f"{path} ({_reason(error)})",
+            setting=_SETTING,
+        ) from error
+
+
+def _is_of_writing(error: tf.errors.OpError | OSError, staging: str) -> bool:
+    if isinstance(error, OSError):
+        file = str(error.filename or "")
+        own = file.startswith(staging) or file == os.path.dirname(staging)
+        return own or error.errno in _NO_ROOM
+    if isinstance(error, tf.errors.DataLossError):
+        return False
+    return staging in error.message or any(os.strerror(n) in error.message for n in _NO_ROOM)
+
+
+def _message(error: tf.errors.OpError | OSError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else error.message
+
+
+def _reason(error: tf.errors.OpError | OSError) -> str:
+    """Returns what the system says, without TensorFlow's names of ops and files."""
+    return _message(error).rpartition("; ")[2].partition(" [Op:")[0]
+
+
+@contextlib.contextmanager
+def recording(path: str) -> Iterator[None]:
+    """Says so where what is kept beside an export cannot be written.
+
+    Args:
+      path: The export's path, which is complete.
+
+    Raises:
+      UserError: There is no room or permission.
+    """
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        raise errors.UserError(
+            "There must be room and permission to write what is kept beside an export. The export "
+            "itself is complete.",
+            received=f"{path}.record ({_reason(error)})",
             setting=_SETTING,
         ) from error
 
@@ -117,31 +171,30 @@ def staged(path: str, *, overwrite: bool) -> Iterator[str]:
       UserError: As `check`; it is checked again before the rename.
     """
     parent = os.path.dirname(path)
-    with _as_user_error(path):
-        tf.io.gfile.makedirs(parent)
-        with _alone_in(parent):
-            _recover(path)
-            _remove_leftovers(path)
-            staging = os.path.join(parent, _staging_prefix(path) + secrets.token_hex(4))
-            tf.io.gfile.makedirs(staging)
-            lock = None if is_remote(path) else hold(staging)
+    staging = os.path.join(parent, _staging_prefix(path) + secrets.token_hex(4))
+    lock = None
     try:
-        yield staging
-        with _alone_in(parent):
-            check(path, overwrite=overwrite)
-            _rename(staging, path)
+        with _as_user_error(path):
+            tf.io.gfile.makedirs(parent)
+            with _alone_in(parent):
+                folders.recover(path)
+                _remove_leftovers(path)
+                tf.io.gfile.makedirs(staging)
+                lock = None if folders.is_remote(path) else folder_locks.lock(staging)
+        with _writing(staging, path):
+            yield staging
+            with _alone_in(parent):
+                check(path, overwrite=overwrite)
+                folders.rename(staging, path)
     finally:
-        with _alone_in(parent):
-            # What is there by this name now: a failed export, or the one that was replaced.
-            if tf.io.gfile.isdir(staging):
-                tf.io.gfile.rmtree(staging)
+        # What is there by this name now: a failed export, or the one that was replaced.
+        try:
+            _discard(staging)
+        except KeyboardInterrupt:
+            _discard(staging)
+            raise
         if lock is not None:
             os.close(lock)
-
-
-def is_remote(path: str) -> bool:
-    """Whether a path names a file system other than the local one."""
-    return "://" in path
 
 
 def _check_replaceable(path: str, overwrite: bool) -> None:
@@ -181,7 +234,7 @@ def _check_parent(path: str) -> None:
     parent = os.path.dirname(path)
     while not os.path.exists(parent):
         parent = os.path.dirname(parent)
-    if not os.path.isdir(parent) or not os.access(parent, os.W_OK | os.X_OK):
+    if not os.path.isdir(parent) or not os.access(parent, os.R_OK | os.W_OK | os.X_OK):
         raise errors.UserError(
             "The folder that the export is to be written to must be writable.",
             received=parent,
@@ -189,46 +242,16 @@ def _check_parent(path: str) -> None:
         )
 
 
-def _rename(staging: str, path: str) -> None:
-    if not tf.io.gfile.exists(path):
-        tf.io.gfile.rename(staging, path)
-    elif is_remote(path) or not _exchange(staging, path):
-        replaced = _replaced_name(path)
-        tf.io.gfile.rename(path, replaced)
-        tf.io.gfile.rename(staging, path)
-        tf.io.gfile.rmtree(replaced)
-
-
-def _exchange(staging: str, path: str) -> bool:
-    """Swaps two folders in one step (Linux, renameat2); false where that is not to be had."""
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except AttributeError:
-        return False
-    names = os.fsencode(staging), os.fsencode(path)
-    if renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
-        return True
-    error = ctypes.get_errno()
-    if error in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        return False
-    raise OSError(error, os.strerror(error), path)
-
-
-def _replaced_name(path: str) -> str:
-    parent, name = os.path.split(path)
-    return os.path.join(parent, f".{name}.replaced")
-
-
-def _recover(path: str) -> None:
-    """Puts back an export that a process was killed in the middle of replacing in two steps."""
-    replaced = _replaced_name(path)
-    if not tf.io.gfile.isdir(replaced):
-        return
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.rmtree(replaced)
-    else:
-        _logger.warning("Put back %s, which an interrupted export had moved away.", path)
-        tf.io.gfile.rename(replaced, path)
+def _check_record(record: str) -> None:
+    if os.path.lexists(record) and not (
+        os.path.isdir(record) and os.access(record, os.W_OK | os.X_OK)
+    ):
+        raise errors.UserError(
+            "What is kept beside an export is written to the folder EXPORT_PATH.record, which must "
+            "be writable.",
+            received=record,
+            setting=_SETTING,
+        )
 
 
 def _staging_prefix(path: str) -> str:
@@ -242,55 +265,29 @@ def _remove_leftovers(path: str) -> None:
         if not name.startswith(_staging_prefix(path)) or not tf.io.gfile.isdir(leftover):
             continue
         lock = None
-        if not is_remote(path):
-            lock = hold(leftover)
+        if not folders.is_remote(path):
+            lock = folder_locks.lock(leftover)
             if lock is None:  # Another process is writing it.
                 continue
         _logger.warning("Removed %s, left by an interrupted export.", leftover)
-        tf.io.gfile.rmtree(leftover)
+        folders.remove(leftover)
         if lock is not None:
             os.close(lock)
 
 
-@contextlib.contextmanager
-def _alone_in(folder: str) -> Iterator[None]:
+def _discard(staging: str) -> None:
+    """Removes a folder that is of no use any more, or says that it is left."""
+    try:
+        with _alone_in(os.path.dirname(staging)):
+            if tf.io.gfile.isdir(staging):
+                folders.remove(staging)
+    except (tf.errors.OpError, OSError) as error:
+        if tf.io.gfile.isdir(staging):
+            _logger.warning(
+                "%s is left (%s). The next export to this path removes it.", staging, _reason(error)
+            )
+
+
+def _alone_in(folder: str) -> contextlib.AbstractContextManager[None]:
     """While open, no other export gets or loses a name in a folder. Others wait."""
-    if is_remote(folder):
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with _without_locks_where_there_are_none():
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def hold(folder: str, *, wait: bool = False) -> int | None:
-    """Locks a local folder until the returned descriptor is closed.
-
-    Args:
-      folder: The folder.
-      wait: Whether to wait while another process has it.
-
-    Returns:
-      None if another process has it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with _without_locks_where_there_are_none():
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-@contextlib.contextmanager
-def _without_locks_where_there_are_none() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
-            raise
+    return contextlib.nullcontext() if folders.is_remote(folder) else folder_locks.alone_in(folder)

@@ -1,6 +1,9 @@
 import logging
 import os
 import pathlib
+import signal
+import threading
+import time
 
 import pytest
 
@@ -239,6 +242,8 @@ def test_a_level_that_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (errors.VerificationError("It differs."), 3, "error: It differs.\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
+        (command_line.Terminated(), 143, "terminated\n"),
+        (MemoryError(), 2, "error: There must be enough memory.\n"),
     ],
 )
 def test_reporting(
@@ -264,6 +269,33 @@ def test_a_traceback_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     with command_line.reporting():
         raise errors.UserError("A rule.")
     assert capsys.readouterr().err == "error: A rule.\n"
+
+
+def test_sigterm_is_told_and_leaves_room_to_clear_up(capsys: pytest.CaptureFixture[str]) -> None:
+    cleared = []
+    handler = signal.getsignal(signal.SIGTERM)
+    with command_line.reporting() as outcome:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        finally:
+            cleared.append(True)
+    assert (outcome.status, cleared) == (143, [True])
+    assert capsys.readouterr().err == "terminated\n"
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
+def test_other_threads_leave_sigterm_alone() -> None:
+    handlers = []
+
+    def run() -> None:
+        with command_line.reporting():
+            handlers.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.getsignal(signal.SIGTERM)]
 
 
 def test_other_exceptions_pass() -> None:

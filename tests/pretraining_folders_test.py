@@ -111,6 +111,40 @@ def test_removed_while_it_is_copied(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 
+@pytest.mark.parametrize("verify", ["off", "quick"])
+def test_replaced_while_it_is_copied(
+    act: _Act, ema_run: pathlib.Path, monkeypatch: pytest.MonkeyPatch, verify: str
+) -> None:
+    """By one of the same sizes: half of each would be in the export."""
+    append = tensor_bundles.append
+
+    def replace_then_append(*args: object, **kwargs: object) -> None:
+        _copy(ema_run, "ckpt-300", "ckpt-400")
+        append(*args, **kwargs)
+
+    monkeypatch.setattr(tensor_bundles, "append", replace_then_append)
+    status, told = act(f"--verify={verify}")
+    assert status == 2
+    assert "error: The checkpoint must stay while it is exported" in told
+    assert "FOLDER/run/ckpt-400.data-00000-of-00001 changed meanwhile" in told
+
+
+def test_damaged_values_are_named(act: _Act, ema_run: pathlib.Path) -> None:
+    entries = tensor_bundles.read_entries(str(ema_run / "ckpt-400"))
+    suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
+    key = next(k for k in entries if k.startswith("encoder/") and k.endswith(f"embeddings{suffix}"))
+    file = ema_run / "ckpt-400.data-00000-of-00001"
+    damaged = bytearray(file.read_bytes())
+    damaged[entries[key].offset] ^= 1
+    file.write_bytes(damaged)
+    status, told = act("--verify=quick")
+    assert status == 2
+    assert (
+        "error: The checkpoint must be undamaged: the bytes of some values are not those that were "
+        "written.\n  received: FOLDER/run/ckpt-400: position_embedding/embeddings\n"
+    ) in told
+
+
 def test_no_such_step(act: _Act) -> None:
     status, told = act("--checkpoint=350")
     assert status == 2

@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import config, errors, manifests, targets
+from exporter import config, errors, folder_locks, folders, manifests
 from exporter.sweep import jobs, states
 
 LOG = "log.txt"
@@ -35,8 +35,8 @@ def run(job: jobs.Job, *, wait: bool) -> states.State | None:
     """
     tf.io.gfile.makedirs(job.record)
     held = None
-    if not targets.is_remote(job.record):
-        held = targets.hold(job.record, wait=wait)
+    if not folders.is_remote(job.record):
+        held = folder_locks.lock(job.record, wait=wait)
         if held is None:
             return None
     try:
