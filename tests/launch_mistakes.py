@@ -181,7 +181,8 @@ MISTAKES = [
         "misspelt parameter",
         _gin("# A comment.\n\ntokenizer.vocab_flie = 'v.txt'\n"),
         "error: The parameter must be one of tokenizer's: vocab_file, sp_model_file, "
-        "do_lower_case, strip_accents, keep_special_tokens, special_tokens. Did you mean vocab_file?\n"
+        "do_lower_case, strip_accents, keep_special_tokens, special_tokens. Did you mean "
+        "vocab_file?\n"
         "  received: tokenizer.vocab_flie = 'v.txt'\n"
         "  where:    run.gin:3\n",
     ),
