@@ -60,22 +60,27 @@ def _trainable(part: Any) -> str:
 
 def variables_are_those_read(model: loaded_models.Model) -> str:
     """The root lists the variables that its call reads, and none of others' (`.mlm`'s head)."""
-    return _read(model.loaded)
+    return _read(model.loaded, encoder_variables(model))
+
+
+def encoder_variables(model: loaded_models.Model) -> list[tf.Variable]:
+    """Returns the root's variables without `do_lower_case`, which Keras puts on the list."""
+    casing = getattr(model.loaded, "do_lower_case", None)
+    return [variable for variable in model.loaded.variables if variable is not casing]
 
 
 def mlm_variables_are_those_read(model: loaded_models.Model) -> str:
     """`.mlm` lists the variables that its call reads, the root's among them."""
     mlm = model.loaded.mlm
-    own = [v.name for v in model.loaded.variables if v.ref() not in _refs(mlm.variables)]
+    own = [v.name for v in encoder_variables(model) if v.ref() not in _refs(mlm.variables)]
     contracts.require(not own, f"the root's are missing: {_some(own)}")
-    return _read(mlm)
+    return _read(mlm, list(mlm.variables))
 
 
-def _read(part: Any) -> str:
+def _read(part: Any, listed: list[tf.Variable]) -> str:
     functions = loaded_models.concrete_functions(part)
     contracts.require(bool(functions), "it cannot be called")
     read = {variable.ref() for function in functions for variable in function.graph.variables}
-    listed = list(part.variables)
     idle = [variable.name for variable in listed if variable.ref() not in read]
     contracts.require(not idle, f"listed, but not read: {_some(idle)}")
     unlisted = [ref.deref().name for ref in read - _refs(listed)]

@@ -18,6 +18,7 @@ from exporter import (
     contract_clauses,
     contracts,
     contracts_of_calls,
+    contracts_of_variables,
     encoder_calls,
     encoders,
     errors,
@@ -77,7 +78,7 @@ def encoder_parity(
     """
     restorations.restore(restoration, source)
     loaded = model.loaded
-    checks = [contracts.attempt(_VARIABLES, lambda: _same_variables(source, loaded))]
+    checks = [contracts.attempt(_VARIABLES, lambda: _same_variables(source, model))]
     for name, inputs in _batches(source, level):
         checks += _compared(name, source, loaded, inputs)
     if level == "full":
@@ -117,11 +118,12 @@ def _random_batch(source: encoders.Encoder, length: int) -> dict[str, tf.Tensor]
     return loaded_models.encoder_inputs(ids * mask, mask, types % source.type_vocab_size)
 
 
-def _same_variables(source: encoders.Encoder, loaded: Any) -> reports.Check:
+def _same_variables(source: encoders.Encoder, model: loaded_models.Model) -> reports.Check:
     """Compares all values bit by bit: not each of them shows in some batch's outputs."""
-    network = source.network
+    network, loaded = source.network, model.loaded
+    variables = contracts_of_variables.encoder_variables(model)
     pairs = [
-        ("variables", network.variables, loaded.variables),
+        ("variables", network.variables, variables),
         ("trainable_variables", network.trainable_variables, loaded.trainable_variables),
     ]
     if source.masked_lm is not None and hasattr(loaded, "mlm"):
@@ -132,7 +134,7 @@ def _same_variables(source: encoders.Encoder, loaded: Any) -> reports.Check:
         found = _first_other(attribute, expected, got)
         if found:
             return reports.Check(_VARIABLES, False, found, look_at=_CHECKPOINT)
-    return reports.Check(_VARIABLES, True, f"{len(loaded.variables)} variables")
+    return reports.Check(_VARIABLES, True, f"{len(variables)} variables")
 
 
 def _first_other(
@@ -161,10 +163,15 @@ def _compared(
             _outputs(
                 f"mlm outputs {batch}",
                 {**expected, "mlm_logits": logits},
-                lambda: loaded.mlm(given, training=False),
+                lambda: _with_default(loaded.mlm(given, training=False)),
             )
         )
     return checks
+
+
+def _with_default(outputs: dict[str, Any]) -> dict[str, Any]:
+    """Gives outputs of `.mlm` the other name of `pooled_output`, which others' exports lack."""
+    return {"default": outputs["pooled_output"], **outputs}
 
 
 def _expected(source: encoders.Encoder, inputs: dict[str, tf.Tensor]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from exporter import contract_clauses
 from tests import testing
 from tests.conformance import comparison, exports, goldens
 
@@ -86,6 +87,13 @@ def test_signatures_equal_the_calls(case: testing.Case, export_golden: exports.E
         inputs = comparison.with_positions(inputs, outputs["sequence_output"])
         outputs = export.loaded.mlm(inputs)
         comparison.assert_same_outputs(comparison.flat(outputs), signatures["mlm"](**inputs))
+
+
+@goldens.each(goldens.ALL)
+def test_the_contract_is_kept(case: testing.Case, export_golden: exports.ExportCase) -> None:
+    """Verification raises no false alarm."""
+    checks, _ = contract_clauses.check(case.name, str(export_golden(case).path), quick=False)
+    assert [check.text() for check in checks if check.status in ("failed", "noted")] == []
 
 
 @goldens.each(goldens.ALL)
