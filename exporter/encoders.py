@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -35,11 +35,13 @@ class Encoder:
       network: The Keras model or layer.
       masked_lm: The masked-language-model head, or None.
       architecture: What it was built from.
+      held: Which stored values the variables have in memory, by the variables' references.
     """
 
     network: tf_keras.layers.Layer
     masked_lm: tfnlp_layers.MaskedLM | None
     architecture: encoder_configs.Architecture
+    held: dict[Any, Hashable] = dataclasses.field(default_factory=dict)
 
     @property
     def pooler_layer(self) -> tf_keras.layers.Layer | None:

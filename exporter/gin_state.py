@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gin
@@ -19,6 +19,29 @@ def of_encoders() -> str:
     for that may be without effect.
     """
     return "\n".join(sorted({*_lines(), *pretraining_gin.applied_settings()}))
+
+
+def calls() -> dict[tuple[str, str], dict[str, Any]]:
+    """Returns what gin has recorded of calls of TF-NLP's and a user's own configurables.
+
+    Returns:
+      The parameters that gin gave or could have given, by scope and name.
+    """
+    return {
+        key: dict(parameters)
+        for key, parameters in gin.config._OPERATIVE_CONFIG.items()
+        if not key[1].startswith(_OWN)
+    }
+
+
+def record(made: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    """Adds calls to gin's records, of what was made of the same bindings before.
+
+    Args:
+      made: The calls, see `calls`.
+    """
+    for key, parameters in made.items():
+        gin.config._OPERATIVE_CONFIG.setdefault(key, {}).update(parameters)
 
 
 def _lines() -> Iterator[str]:

@@ -21,14 +21,16 @@ _VERSION = 1
 _SLICE_BYTES = 1 << 20
 
 
-def write(path: str, origin: Mapping[str, Any]) -> None:
+def write(path: str, origin: Mapping[str, Any], files: Mapping[str, Any] | None = None) -> None:
     """Adds the manifest to a SavedModel that is complete but for it.
 
     Args:
       path: The SavedModel's folder.
       origin: What it was made from, see `provenance.origin`.
+      files: What `digests` returns for it, if that is known.
     """
-    manifest = {"manifest_version": _VERSION, **origin, "files": digests(path)}
+    files = digests(path) if files is None else files
+    manifest = {"manifest_version": _VERSION, **origin, "files": files}
     text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
     tf.io.gfile.makedirs(f"{path}/{FILE.rpartition('/')[0]}")
     with tf.io.gfile.GFile(f"{path}/{FILE}", "w") as file:
@@ -65,6 +67,25 @@ def read(path: str) -> dict[str, Any] | None:
             received=f"{file} ({version})",
         )
     return manifest
+
+
+def of_export(path: str) -> dict[str, dict[str, Any]]:
+    """Reads the manifests of an export.
+
+    Args:
+      path: A SavedModel, or the folder of several.
+
+    Returns:
+      The manifests by the SavedModels' paths.
+
+    Raises:
+      UserError: One is no manifest that this version can read.
+    """
+    path = path.rstrip("/")
+    names = tf.io.gfile.listdir(path) if tf.io.gfile.isdir(path) else []
+    folders = [path, *(f"{path}/{name.rstrip('/')}" for name in sorted(names))]
+    found = {folder: read(folder) for folder in folders}
+    return {folder: manifest for folder, manifest in found.items() if manifest is not None}
 
 
 def differences(path: str, manifest: Mapping[str, Any]) -> list[str]:

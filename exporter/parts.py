@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from exporter import (
@@ -15,6 +16,7 @@ from exporter import (
     encoders,
     errors,
     findings,
+    gin_state,
     manifests,
     mlm_scores,
     model_cards,
@@ -22,11 +24,13 @@ from exporter import (
     padding,
     plans,
     preprocessing,
+    products,
     progress,
     provenance,
     reports,
     restorations,
     saved_models,
+    sharing,
     text_embedding,
     text_verification,
     tokenizers,
@@ -90,19 +94,17 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
 
     def complete(name: str, made: str, write: Callable[..., Any], *sources: Any) -> None:
         path = os.path.join(staging, name) if kind == "all" else staging
-        report = write(plan, *sources, path)
-        checks: Iterable[reports.Check] = ()
         restoration = built.restoration if built is not None and built in sources else None
-        if report is not None:
-            if restoration is not None and not report.passed:
-                restorations.require_undamaged(restoration)
-            report.require()
-            outcome.reports.append(report)
-            checks = report.checks
-        _add_warmup(plan, path)
+        written = functools.partial(_written, plan, write, sources, path)
+        key = (made, *(source.key(plan) for source in sources), _options(plan, made))
+        product = products.make(key, path, written)
+        checks: Iterable[reports.Check] = ()
+        if product.report is not None:
+            outcome.reports.append(product.report)
+            checks = product.report.checks
         length = text.source.seq_length if text is not None and text in sources else None
         origin = provenance.origin(made, plan, restoration, checks, seq_length=length)
-        manifests.write(path, origin)
+        manifests.write(path, origin, product.digests)
         outcome.origins[name if kind == "all" else ""] = origin
 
     built, text = None, None
@@ -113,7 +115,8 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
     if built is not None and kind in choices.WITH_ENCODER:
         made = "model" if built.encoder.masked_lm is None else "model_with_mlm"
         complete("encoder", made, _write_encoder, built)
-    scored = built is not None and built.is_restored and built.encoder.masked_lm is not None
+    verified = plan.chosen.verify != "off"
+    scored = verified and built is not None and built.encoder.masked_lm is not None
     text = text_of(plan, built) if scored or kind in choices.WITH_TEXT else None
     if text is not None:
         outcome.found += tokenizers.find(text.tokenizer)
@@ -126,6 +129,23 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
         outcome.found += padding.find(built.encoder, plan.chosen.text_embedding)
     _add_findings(outcome, plan, built)
     return outcome
+
+
+def _written(
+    plan: plans.Plan, write: Callable[..., Any], sources: Iterable[Any], path: str
+) -> reports.Report | None:
+    report = write(plan, *sources, path)
+    if report is not None:
+        for built in sources:
+            if isinstance(built, Built) and not report.passed:
+                restorations.require_undamaged(built.restoration)
+        report.require()
+    _add_warmup(plan, path)
+    return report
+
+
+def _options(plan: plans.Plan, made: str) -> Hashable:
+    return repr(plan.chosen.text_embedding) if made == "text_embedding" else None
 
 
 def _add_warmup(plan: plans.Plan, path: str) -> None:
@@ -151,12 +171,23 @@ class Built:
     Attributes:
       encoder: The encoder.
       restoration: Where its values come from.
-      is_restored: Whether it has them in memory.
+      architecture_key: What is equal for equal encoders without values.
     """
 
     encoder: encoders.Encoder
     restoration: restorations.Restoration
-    is_restored: bool = False
+    architecture_key: Hashable
+
+    def key(self, plan: plans.Plan) -> Hashable:
+        """Returns what is equal for equal encoders that are exported with the same vocabulary."""
+        layer = self.encoder.pooler_layer
+        shape = None if layer is None else tuple(layer.kernel.shape)
+        return (
+            self.architecture_key,
+            products.values_key(self.restoration),
+            products.pooler_key(self.restoration.pooler, shape),
+            products.common_key(plan),
+        )
 
 
 def build(plan: plans.Plan, source: plans.Source) -> Built:
@@ -170,7 +201,9 @@ def build(plan: plans.Plan, source: plans.Source) -> Built:
       UserError: It cannot be built, or checkpoint or vocabulary are not its.
     """
     with progress.step("building the encoder"):
-        encoder = encoders.build(source.architecture, with_mlm=source.with_mlm)
+        key = (repr(source.architecture), source.with_mlm, gin_state.of_encoders())
+        encoder, calls = sharing.once("encoder", key, lambda: _encoder(source), keep=1)
+        gin_state.record(calls)
         pooler = plan.chosen.pooler()
         mistakes = plan.mistakes(encoder)
         try:
@@ -188,9 +221,14 @@ def build(plan: plans.Plan, source: plans.Source) -> Built:
             raise
         errors.raise_all(mistakes)
     _logger.info("%s", restoration.summary())
-    if encoder.pooler_layer is not None:
-        pooler.initialize(encoder.pooler_layer)
-    return Built(encoder, restoration)
+    restorations.initialize_pooler(pooler, encoder)
+    return Built(encoder, restoration, key)
+
+
+def _encoder(source: plans.Source) -> tuple[encoders.Encoder, dict[tuple[str, str], Any]]:
+    """Builds the encoder, and returns with it what gin has recorded of that."""
+    encoder = encoders.build(source.architecture, with_mlm=source.with_mlm)
+    return encoder, gin_state.calls()
 
 
 def _write_encoder(plan: plans.Plan, built: Built, path: str) -> reports.Report | None:
@@ -205,21 +243,23 @@ def _write_encoder(plan: plans.Plan, built: Built, path: str) -> reports.Report 
     if plan.chosen.verify == "off":
         return None
     with progress.step("verifying the encoder"):
-        report = verification.verify_encoder(
+        return verification.verify_encoder(
             path, built.encoder, built.restoration, level=plan.chosen.verify
         )
-        built.is_restored = True
-        return report
 
 
 def _mlm_score(plan: plans.Plan, built: Built, text: Text) -> findings.Finding:
-    with progress.step("guessing masked words"):
+    def score() -> findings.Finding:
+        restorations.restore(built.restoration, built.encoder)
         return mlm_scores.find(
             built.encoder,
             text.tokenizer,
             unknown_id=plan.text.unknown_id,
             step=built.restoration.checkpoint.step,
         )
+
+    with progress.step("guessing masked words"):
+        return sharing.once("masked words", built.key(plan), score)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -228,6 +268,11 @@ class Text:
 
     tokenizer: tokenizers.Tokenizer
     source: text_verification.TextSource
+
+    def key(self, plan: plans.Plan) -> Hashable:
+        """Returns what is equal where text is prepared in the same way."""
+        options = repr(plan.chosen.preprocessing)
+        return products.common_key(plan), options, self.source.seq_length
 
     def truncation(self) -> truncation.Truncation:
         """Returns how rows are truncated."""

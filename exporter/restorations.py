@@ -21,6 +21,7 @@ from exporter import (
     errors,
     misfits,
     poolers,
+    sharing,
     stored_values,
     tensor_bundles,
     tf1_checkpoints,
@@ -245,17 +246,45 @@ def _is_damaged(reader: Any, key: str) -> bool:
 
 
 def _restore(restoration: Restoration, encoder: encoders.Encoder, prefix: str) -> None:
+    version = sharing.version(f"{prefix}.index")
+    wanted = {reference: (version, key) for reference, key in restoration.keys.items()}
+    missing = [ref for ref, value in wanted.items() if encoder.held.get(ref) != value]
+    encoder.held.clear()
+    if len(missing) == len(wanted):
+        _restore_all(restoration, encoder, prefix)
+    elif missing:  # Another pooler, say, of the same checkpoint.
+        reader = tf.train.load_checkpoint(prefix)
+        for reference in missing:
+            reference.deref().assign(reader.get_tensor(restoration.keys[reference]))
+    if encoder.pooler_layer is not None:
+        restoration.pooler.initialize(encoder.pooler_layer)
+    encoder.held.update(wanted)
+
+
+def _restore_all(restoration: Restoration, encoder: encoders.Encoder, prefix: str) -> None:
     pooler = restoration.pooler
     if restoration.checkpoint.is_tf1:
         tf1_checkpoints.restore(prefix, restoration.keys)
     else:
         tf.train.Checkpoint(**restoration.objects).read(prefix).expect_partial()
-    layer = encoder.pooler_layer
     if pooler.checkpoint_item is not None:
+        layer = encoder.pooler_layer
         tf.train.Checkpoint(**{pooler.checkpoint_item: layer}).read(prefix).expect_partial()
-    elif layer is not None:
-        pooler.initialize(layer)
     if restoration.checkpoint.averages:
         reader = tf.train.load_checkpoint(prefix)
         for reference, key in restoration.keys.items():
             reference.deref().assign(reader.get_tensor(key))
+
+
+def initialize_pooler(pooler: poolers.Pooler, encoder: encoders.Encoder) -> None:
+    """Gives the pooler its values, if the checkpoint is not to do that.
+
+    Args:
+      pooler: Where they come from.
+      encoder: The encoder.
+    """
+    layer = encoder.pooler_layer
+    if layer is not None and pooler.make_values is not None:
+        for variable in layer.variables:
+            encoder.held.pop(variable.ref(), None)
+        pooler.initialize(layer)

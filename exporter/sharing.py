@@ -17,22 +17,31 @@ from typing import Any, TypeVar
 _Result = TypeVar("_Result")
 _Kept = collections.OrderedDict[Hashable, Any]
 
+# Gin, which says what is exported, is global, too.
 _kept: dict[str, _Kept] | None = None
+_folder: str | None = None
 
 
 @contextlib.contextmanager
-def results() -> Iterator[None]:
-    """While open, `once` keeps results. What was kept is dropped at the end."""
-    global _kept  # noqa: PLW0603 (gin, which says what is exported, is global, too)
-    if _kept is not None:
-        yield
-        return
-    _kept = {}
+def results(folder: str | None = None) -> Iterator[None]:
+    """While open, `once` keeps results. What was kept is dropped at the end.
+
+    Args:
+      folder: Where files are kept that several exports have, see `shared_files`; None for nowhere.
+    """
+    global _kept, _folder
+    before = _kept, _folder
+    _kept, _folder = {}, folder
     try:
         yield
     finally:
-        _kept = None
+        _kept, _folder = before
         gc.collect()
+
+
+def folder() -> str | None:
+    """Returns where files are kept that several exports have, or None."""
+    return _folder
 
 
 def once(kind: str, key: Hashable, make: Callable[[], _Result], *, keep: int = 4) -> _Result:

@@ -38,3 +38,9 @@ class Job:
     def record(self) -> str:
         """The folder beside the export that is kept about it."""
         return f"{self.path}.record"
+
+    @property
+    def shared(self) -> str | None:
+        """The folder of files that several exports have; None where there are no links."""
+        folder = self.path.rpartition("/")[0]
+        return None if "://" in folder else f"{folder}/.shared"

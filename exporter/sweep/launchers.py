@@ -53,7 +53,7 @@ class Launcher(Protocol):
 def run_job(job: jobs.Job, *, wait: bool) -> State | None:
     """Makes an export in this process, unless it is complete.
 
-    Between jobs, results are kept by `sharing.results()` where that is open.
+    Between jobs, results are kept while `sharing.results(job.shared)` is open.
 
     Args:
       job: The job.
@@ -75,7 +75,7 @@ class InProcess:
     def run(self, planned: Sequence[jobs.Job]) -> Iterator[Event]:
         """As `Launcher.run`."""
         waiting = []
-        with sharing.results():
+        with sharing.results(planned[0].shared if planned else None):
             for job in planned:
                 yield Event(job)
                 state = run_job(job, wait=False)

@@ -102,9 +102,8 @@ def _found(job: jobs.Job) -> dict[str, Any]:
 
 
 def _step(job: jobs.Job) -> int | None:
-    for name in ("", "/encoder", "/text_embedding"):
-        manifest = manifests.read(f"{job.path}{name}")
-        if manifest is not None and "checkpoint" in manifest:
+    for manifest in manifests.of_export(job.path).values():
+        if "checkpoint" in manifest:
             return manifest["checkpoint"]["step"]
     return None
 

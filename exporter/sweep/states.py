@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -126,15 +127,13 @@ def is_intact(path: str, state: State) -> bool:
         return True
     if there.keys() != state.files.keys():
         return False
-    for name in (name for name in there if name.endswith(manifests.FILE)):
-        folder = f"{path}/{name.removesuffix(manifests.FILE)}".rstrip("/")
-        try:
-            manifest = manifests.read(folder)
-        except errors.UserError:
-            return False
-        if manifest is None or manifests.differences(folder, manifest):
-            return False
-    return True
+    try:
+        found = manifests.of_export(path)
+    except errors.UserError:
+        return False
+    return bool(found) and not any(
+        manifests.differences(folder, manifest) for folder, manifest in found.items()
+    )
 
 
 def files(path: str) -> dict[str, tuple[int, int]]:
@@ -142,7 +141,14 @@ def files(path: str) -> dict[str, tuple[int, int]]:
     found = {}
     for folder, _, names in tf.io.gfile.walk(path):
         for name in names:
-            status = tf.io.gfile.stat(f"{folder.rstrip('/')}/{name}")
-            inside = f"{folder.rstrip('/')}/{name}"[len(path.rstrip("/")) + 1 :]
-            found[inside] = (status.length, status.mtime_nsec)
+            file = f"{folder.rstrip('/')}/{name}"
+            found[file[len(path.rstrip("/")) + 1 :]] = _size_and_time(file)
     return found
+
+
+def _size_and_time(file: str) -> tuple[int, int]:
+    if "://" in file:
+        remote = tf.io.gfile.stat(file)
+        return remote.length, remote.mtime_nsec
+    status = os.stat(file)  # TensorFlow gives no parts of seconds.
+    return status.st_size, status.st_mtime_ns

@@ -12,7 +12,7 @@ from typing import Any
 
 import gin
 
-from exporter import config, errors, sharing
+from exporter import config, errors, shared_files, sharing
 from exporter.sweep import divided, jobs, launchers, monitor, names, objects, planning, spaces
 
 _ROOT = "exporter.sweep.sweep"
@@ -108,6 +108,7 @@ def _launch(launcher: launchers.Launcher, planned: _Planned) -> None:
     from exporter.sweep import results, states
 
     wanted = planned.wanted
+    _link_known(planned)
     seen = monitor.Monitor(len(wanted), len(planned.exports) - len(wanted), sys.stderr)
     known = {j.name: s for j in planned.exports if (s := states.read(j.record)) is not None}
     events = launcher.run(wanted)
@@ -124,7 +125,21 @@ def _launch(launcher: launchers.Launcher, planned: _Planned) -> None:
         getattr(events, "close", lambda: None)()
         seen.end()
         records = results.write(planned.folder, planned.exports, known)
+        shared_files.remove(planned.exports[0].shared or "")
     _summarize(planned, records)
+
+
+def _link_known(planned: _Planned) -> None:
+    """Makes the files known of exports that are complete, where others are to be made."""
+    from exporter import manifests
+
+    folder = planned.exports[0].shared
+    if folder is None or not planned.wanted:
+        return
+    complete = [job.path for job in planned.exports if not planned.reasons[job.name]]
+    for path in complete:
+        found = manifests.of_export(path)
+        shared_files.add_all(folder, [(path, found[path]["files"]) for path in found])
 
 
 def _summarize(planned: _Planned, records: Sequence[Mapping[str, Any]]) -> None:

@@ -1,0 +1,108 @@
+"""Files of equal content stored once: hard links, where the file system has them.
+
+A folder holds one link to each file, by its digest. An export's file is linked to it before the
+export gets its name; no file of an export is ever written to after that, and exports are replaced
+by renaming, so that nothing is written through a link. Any export may be removed without harm to
+the others.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# No hard links here, no more of this file, or another process has removed the folder.
+_NO_LINK = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.ENOSYS)
+
+# Of manifests: "files" there.
+Digests = Mapping[str, Mapping[str, Any]]
+
+
+def add(folder: str, path: str, digests: Digests) -> None:
+    """Makes files known, or, where a file of equal content is known, links of that.
+
+    Args:
+      folder: What holds the links; made where it does not exist.
+      path: A SavedModel that nobody uses yet, on the same file system.
+      digests: Its files' sizes and digests, by relative path.
+    """
+    os.makedirs(folder, exist_ok=True)
+    for name, digest in digests.items():
+        file, known = os.path.join(path, name), os.path.join(folder, digest["sha256"])
+        try:
+            if not _link(file, known):
+                os.link(known, f"{file}.link")
+                os.replace(f"{file}.link", file)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+
+
+def place(folder: str, path: str, digests: Digests) -> bool:
+    """Makes files of known content.
+
+    Args:
+      folder: What holds the links.
+      path: A new folder on the same file system.
+      digests: The files' sizes and digests, by relative path.
+
+    Returns:
+      Whether all of them are there; if not, the folder is empty.
+    """
+    try:
+        for name, digest in digests.items():
+            file = os.path.join(path, name)
+            os.makedirs(os.path.dirname(file), exist_ok=True)
+            _link_or_copy(os.path.join(folder, digest["sha256"]), file)
+    except FileNotFoundError:
+        remove(path)
+        os.makedirs(path)
+        return False
+    return True
+
+
+def remove(folder: str) -> None:
+    """Removes a folder of links, which other processes may be using or removing meanwhile."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def add_all(folder: str, exports: Iterable[tuple[str, Digests]]) -> None:
+    """Makes the files of exports known that are complete, and leaves these as they are.
+
+    Args:
+      folder: What holds the links; made where it does not exist.
+      exports: SavedModels with their files' sizes and digests, by relative path.
+    """
+    os.makedirs(folder, exist_ok=True)
+    for path, digests in exports:
+        for name, digest in digests.items():
+            _link_if_possible(os.path.join(path, name), os.path.join(folder, digest["sha256"]))
+
+
+def _link(file: str, link: str) -> bool:
+    """Whether a link could be made; false where there is one already."""
+    try:
+        os.link(file, link)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _link_if_possible(file: str, link: str) -> None:
+    try:
+        _link(file, link)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+
+
+def _link_or_copy(known: str, file: str) -> None:
+    try:
+        os.link(known, file)
+    except OSError as error:
+        if error.errno != errno.EMLINK:
+            raise
+        shutil.copyfile(known, file)

@@ -1,0 +1,103 @@
+"""Files of equal content stored once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pathlib
+from typing import Any
+
+import pytest
+
+from exporter import manifests, shared_files
+
+
+def _write(path: pathlib.Path, **contents: bytes) -> shared_files.Digests:
+    for name, content in contents.items():
+        file = path / "assets" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    return manifests.digests(str(path))
+
+
+def _inode(path: pathlib.Path, name: str) -> int:
+    return (path / "assets" / name).stat().st_ino
+
+
+def test_equal_files_become_one(tmp_path: pathlib.Path) -> None:
+    first, second, shared = (tmp_path / name for name in ("first", "second", "shared"))
+    for path in (first, second):
+        digests = _write(path, vocab=b"words", own=path.name.encode())
+        shared_files.add(str(shared), str(path), digests)
+    assert _inode(first, "vocab") == _inode(second, "vocab")
+    assert (second / "assets" / "own").read_bytes() == b"second"
+    assert len(os.listdir(shared)) == 3
+    assert sorted(os.listdir(second / "assets")) == ["own", "vocab"]
+    shared_files.remove(str(shared))
+    (first / "assets" / "vocab").unlink()
+    assert (second / "assets" / "vocab").read_bytes() == b"words"
+    assert (second / "assets" / "vocab").stat().st_nlink == 1
+
+
+def test_files_are_placed(tmp_path: pathlib.Path) -> None:
+    first, second, shared = (tmp_path / name for name in ("first", "second", "shared"))
+    digests = _write(first, vocab=b"words", own=b"own")
+    shared_files.add_all(str(shared), [(str(first), digests)] * 2)
+    second.mkdir()
+    assert shared_files.place(str(shared), str(second), digests)
+    assert manifests.digests(str(second)) == digests
+    assert _inode(first, "own") == _inode(second, "own")
+
+
+def test_nothing_is_placed_if_something_is_missing(tmp_path: pathlib.Path) -> None:
+    first, second, shared = (tmp_path / name for name in ("first", "second", "shared"))
+    digests = _write(first, vocab=b"words", own=b"own")
+    shared_files.add_all(str(shared), [(str(first), digests)])
+    (shared / digests["assets/vocab"]["sha256"]).unlink()
+    assert not shared_files.place(str(shared), str(second), digests)
+    assert os.listdir(second) == []
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EMLINK, errno.EXDEV])
+def test_where_there_are_no_links_files_stay(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    first, shared = tmp_path / "first", tmp_path / "shared"
+    digests = _write(first, vocab=b"words")
+
+    def refuse(*arguments: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", refuse)
+    shared_files.add(str(shared), str(first), digests)
+    shared_files.add_all(str(shared), [(str(first), digests)])
+    assert manifests.digests(str(first)) == digests
+    assert os.listdir(shared) == []
+
+
+def test_where_a_file_has_too_many_links_it_is_copied(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, shared = (tmp_path / name for name in ("first", "second", "shared"))
+    digests = _write(first, vocab=b"words")
+    shared_files.add(str(shared), str(first), digests)
+
+    def refuse(*arguments: Any) -> None:
+        raise OSError(errno.EMLINK, "Too many links")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert shared_files.place(str(shared), str(second), digests)
+    assert manifests.digests(str(second)) == digests
+    assert _inode(first, "vocab") != _inode(second, "vocab")
+
+
+def test_other_errors_are_told(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, shared = tmp_path / "first", tmp_path / "shared"
+    digests = _write(first, vocab=b"words")
+
+    def refuse(*arguments: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(OSError, match="Input/output"):
+        shared_files.add(str(shared), str(first), digests)
