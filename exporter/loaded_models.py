@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,22 @@ def encoder_inputs(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> dict
         name: tf.constant(array, tf.int32)
         for name, array in zip(encoder_calls.INPUT_NAMES, (ids, mask, types), strict=True)
     }
+
+
+@contextlib.contextmanager
+def called_once(active: bool) -> Iterator[None]:
+    """While open, graphs are not optimized, which takes longer than a call of each saves.
+
+    Args:
+      active: Whether that is so.
+    """
+    name = "disable_meta_optimizer"
+    before = tf.config.optimizer.get_experimental_options().get(name, False)
+    tf.config.optimizer.set_experimental_options({name: before or active})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({name: before})
 
 
 def folders(path: str) -> dict[str, str]:

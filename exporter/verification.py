@@ -52,9 +52,11 @@ def verify_encoder(
     Returns:
       The report; the caller decides what a failure means.
     """
-    checks, model = contract_clauses.check("encoder", path, quick=level == "quick")
-    if model is not None:
-        checks += encoder_parity(model, source, restoration, level=level)
+    quick = level == "quick"
+    with loaded_models.called_once(quick):
+        checks, model = contract_clauses.check("encoder", path, quick=quick)
+        if model is not None:
+            checks += encoder_parity(model, source, restoration, level=level)
     return reports.Report("encoder", tuple(checks), loaded_models.load_seconds(model))
 
 
@@ -122,18 +124,16 @@ def _same_variables(source: encoders.Encoder, model: loaded_models.Model) -> rep
     """Compares all values bit by bit: not each of them shows in some batch's outputs."""
     network, loaded = source.network, model.loaded
     variables = contracts_of_variables.encoder_variables(model)
-    pairs = [
-        ("variables", network.variables, variables),
-        ("trainable_variables", network.trainable_variables, loaded.trainable_variables),
-    ]
+    pairs = [("variables", network.variables, variables)]
     if source.masked_lm is not None and hasattr(loaded, "mlm"):
         # The encoder's come first, and are compared already.
         own = len(network.variables)
         pairs.append(("variables of .mlm", source.variables[own:], loaded.mlm.variables[own:]))
-    for attribute, expected, got in pairs:
-        found = _first_other(attribute, expected, got)
-        if found:
-            return reports.Check(_VARIABLES, False, found, look_at=_CHECKPOINT)
+    found = [_first_other(name, expected, got) for name, expected, got in pairs]
+    found.append(_other_trainable(network, variables, loaded.trainable_variables))
+    other = next((text for text in found if text), None)
+    if other:
+        return reports.Check(_VARIABLES, False, other, look_at=_CHECKPOINT)
     return reports.Check(_VARIABLES, True, f"{len(variables)} variables")
 
 
@@ -145,6 +145,18 @@ def _first_other(
     for ours, theirs in zip(expected, got, strict=True):
         if ours.shape != theirs.shape or not np.array_equal(ours.numpy(), theirs.numpy()):
             return f"another value of {ours.name}"
+    return None
+
+
+def _other_trainable(
+    network: Any, variables: Sequence[tf.Variable], trainable: Sequence[tf.Variable]
+) -> str | None:
+    """Compares which of all variables are to be trained, by their places; values are known."""
+    places = {variable.ref(): place for place, variable in enumerate(network.variables)}
+    got = {variable.ref(): place for place, variable in enumerate(variables)}
+    expected = [places[variable.ref()] for variable in network.trainable_variables]
+    if [got.get(variable.ref()) for variable in trainable] != expected:
+        return f"{len(trainable)} trainable_variables, not the source's {len(expected)}"
     return None
 
 
