@@ -92,6 +92,7 @@ def parse(argv: Sequence[str], modes: Sequence[str]) -> Command:
             example=f"--mode={modes[0]}",
             received=f"--mode={values['mode'].value}",
         )
+    _check_mode(values, modes)
     verbosity = values["verbosity"]
     return Command(
         values["mode"].value,
@@ -259,6 +260,21 @@ def _unknown_flag(name: str, values: flags.FlagValues) -> errors.UserError:
         if guess
         else "There must be a flag of this name; --help lists them.",
         received=f"--{name}",
+    )
+
+
+def _check_mode(values: flags.FlagValues, modes: Sequence[str]) -> None:
+    """Refuses flags of other modes. Those of an export say to all what it is."""
+    others = {*modes} - {modes[0], values["mode"].value}
+    errors.raise_all(
+        [
+            errors.UserError(
+                f"--{flag.name} is for --mode={flag.setting.partition('.')[0]}.",
+                received=f"--mode={values['mode'].value} --{flag.name}={values[flag.name].value}",
+            )
+            for flag in flags_table.FLAGS
+            if values[flag.name].present and flag.setting.partition(".")[0] in others
+        ]
     )
 
 

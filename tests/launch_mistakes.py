@@ -66,6 +66,12 @@ MISTAKES = [
         "  example:  --mode=export\n",
     ),
     Mistake(
+        "a flag of another mode",
+        lambda place: ["--report_dir=reports"],
+        "error: --report_dir is for --mode=verify.\n"
+        "  received: --mode=export --report_dir=reports\n",
+    ),
+    Mistake(
         "stray argument",
         lambda place: ["v.txt"],
         "error: There must be nothing but flags on the command line.\n"
