@@ -101,8 +101,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return "_".join(f"{_shown(key)}={_shown(item)}" for key, item in value.items())
     text = str(value)
-    match = _PATH.fullmatch(text)
-    text = match[1] if (match and "/" in text) or (text.endswith(".gin") and match) else text
+    path = _PATH.fullmatch(text) if isinstance(value, str) else None
+    text = path[1] if path else text
     return re.sub(r"[^A-Za-z0-9_.+=,-]+", "_", text).lstrip(".") or "_"
 
 

@@ -13,7 +13,17 @@ from typing import Any
 import gin
 
 from exporter import config, errors, shared_files, sharing
-from exporter.sweep import divided, jobs, launchers, monitor, names, objects, planning, spaces
+from exporter.sweep import (
+    divided,
+    jobs,
+    launchers,
+    local,  # noqa: F401 (registers itself)
+    monitor,
+    names,
+    objects,
+    planning,
+    spaces,
+)
 
 _ROOT = "exporter.sweep.sweep"
 _POINTS, _DRY_RUN = "sweep.points", "export.dry_run"

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 import launch
+from exporter import gin_parsing
+from exporter.sweep import jobs
 
-_TESTDATA = pathlib.Path(__file__).parent.parent / "testdata"
+TESTDATA = pathlib.Path(__file__).parent.parent / "testdata"
 _SWEEP = """
 {launcher}
 tokenizer.vocab_file = '{testdata}/bert_tiny/vocab.txt'
@@ -45,10 +47,10 @@ INCOMPLETE = 4
 
 def write_sweep(folder: pathlib.Path, launcher: str, more: str = "") -> None:
     """Writes a gin file with 5 points, of which one fails when it is exported."""
-    params = (_TESTDATA / "bert_tiny" / "params.yaml").read_text()
+    params = (TESTDATA / "bert_tiny" / "params.yaml").read_text()
     assert "num_layers: 2" in params
     (folder / "one_layer.yaml").write_text(params.replace("num_layers: 2", "num_layers: 1"))
-    text = _SWEEP.format(launcher=launcher, testdata=_TESTDATA, folder=folder)
+    text = _SWEEP.format(launcher=launcher, testdata=TESTDATA, folder=folder)
     (folder / "sweep.gin").write_text(f"{text}\n{more}")
 
 
@@ -75,16 +77,28 @@ def times(folder: pathlib.Path) -> dict[str, int]:
     return {path.parent.name.removesuffix(".record"): path.stat().st_mtime_ns for path in paths}
 
 
+def job(folder: pathlib.Path, name: str, text: str) -> jobs.Job:
+    """Returns the job of a preprocessing export, made of the given gin text among other."""
+    vocabulary = TESTDATA / "bert_tiny" / "vocab.txt"
+    bindings = (
+        f"{text}\nexport.export_type = 'preprocessing'\nexport.verify = 'off'\n"
+        f"export.export_path = '{folder}/{name}'\ntokenizer.vocab_file = '{vocabulary}'\n"
+        "tokenizer.do_lower_case = True"
+    )
+    sources = (gin_parsing.Source(bindings, "here"),)
+    return jobs.Job(name, f"{folder}/{name}", {}, sources, "digest", "group", 0)
+
+
 @pytest.fixture(name="single", scope="session")
 def single_exports(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The same exports as the sweep's, each by a command of its own."""
     folder = tmp_path_factory.mktemp("single")
     flags = [
-        f"--vocab_file={_TESTDATA}/bert_tiny/vocab.txt",
+        f"--vocab_file={TESTDATA}/bert_tiny/vocab.txt",
         "--do_lower_case",
         "--gin_params=pretraining.allow_overrides = ['num_layers']",
-        f"--model_checkpoint_path={_TESTDATA}/bert_tiny",
-        f"--encoder_config_file={_TESTDATA}/bert_tiny/params.yaml",
+        f"--model_checkpoint_path={TESTDATA}/bert_tiny",
+        f"--encoder_config_file={TESTDATA}/bert_tiny/params.yaml",
     ]
     for name in (_MODELS[1], _TEXTS[1]):
         own = ["--export_type=preprocessing", "--default_seq_length=64"]

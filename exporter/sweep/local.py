@@ -1,0 +1,228 @@
+"""The launcher that runs exports in processes of this machine."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from multiprocessing import connection
+from typing import TYPE_CHECKING, Any
+
+import gin
+
+from exporter.sweep import jobs, launchers
+
+if TYPE_CHECKING:
+    from exporter.sweep.states import State
+
+# What a process needs beside weights, and how many times the weights, at most.
+_BYTES = 800_000_000
+_TIMES_WEIGHTS = 2.5
+_PRELOADED = "exporter.sweep.worker"
+
+
+@gin.configurable("local", module="exporter.sweep")
+@dataclasses.dataclass
+class Local:
+    """Several exports at a time, in processes that each keep what they have loaded.
+
+    Attributes:
+      num_workers: How many processes. None takes as many as there are cores and memory for.
+      retries: How often an export is tried again whose process was killed.
+    """
+
+    num_workers: int | None = None
+    retries: int = 2
+
+    def run(self, planned: Sequence[jobs.Job]) -> Iterator[launchers.Event]:
+        """As `launchers.Launcher.run`."""
+        if not planned:
+            return
+        count = min(self.num_workers or _affordable(planned), len(planned))
+        with _started(count, planned[0].shared) as workers:
+            yield from _Run(_Queue(planned), workers, self.retries).events()
+
+
+def _affordable(planned: Sequence[jobs.Job]) -> int:
+    """How many processes there are cores and memory for."""
+    each = _BYTES + _TIMES_WEIGHTS * max(job.weights for job in planned)
+    return max(1, min(len(os.sched_getaffinity(0)), int(_available_memory() / each)))
+
+
+def _available_memory() -> int:
+    with open("/proc/meminfo", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+class _Queue:
+    """Jobs by what they share: each process goes on with what it has loaded while there is more."""
+
+    def __init__(self, planned: Sequence[jobs.Job]) -> None:
+        self._groups: dict[str, collections.deque[jobs.Job]] = {}
+        for job in planned:
+            self._groups.setdefault(job.group, collections.deque()).append(job)
+        self._begun: set[str] = set()
+
+    def next(self, group: str | None) -> jobs.Job | None:
+        """Takes a job.
+
+        Args:
+          group: What the process has loaded.
+
+        Returns:
+          None if there is no more.
+        """
+        if group is not None and self._groups.get(group):
+            return self._groups[group].popleft()
+        rest = {name: waiting for name, waiting in self._groups.items() if waiting}
+        fresh = [name for name in rest if name not in self._begun]
+        if fresh:
+            self._begun.add(fresh[0])
+            return rest[fresh[0]].popleft()
+        # The other end: neighbours have most in common.
+        return max(rest.values(), key=len).pop() if rest else None
+
+    def put_back(self, job: jobs.Job) -> None:
+        """Makes a job the next one of its group."""
+        self._groups[job.group].appendleft(job)
+
+
+class _Worker:
+    """A process, and the job that it runs."""
+
+    def __init__(self, shared: str | None, threads: int) -> None:
+        self._arguments = (shared, threads)
+        self.job: jobs.Job | None = None
+        self.group: str | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Starts the process, anew if there was one."""
+        context = multiprocessing.get_context("forkserver")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, *self._arguments), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.group = None
+
+    def send(self, job: jobs.Job, *, wait: bool) -> None:
+        """Gives it a job."""
+        self.job, self.group = job, job.group
+        with contextlib.suppress(OSError):  # It was killed, which is seen when it should answer.
+            self.connection.send((job, wait))
+
+    def answer(self) -> tuple[bool, State | None]:
+        """Returns whether the process is alive, and what became of its job."""
+        try:
+            return True, self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            return False, None
+
+    def stop(self) -> None:
+        """Ends the process in whatever it does: what it was writing is never looked at."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+class _Run:
+    """The course of one sweep."""
+
+    def __init__(self, queue: _Queue, workers: Sequence[_Worker], retries: int) -> None:
+        self._queue = queue
+        self._workers = workers
+        self._retries = retries
+        self._losses: collections.Counter[str] = collections.Counter()
+        # What another sweep is making.
+        self._elsewhere: list[jobs.Job] = []
+
+    def events(self) -> Iterator[launchers.Event]:
+        """Gives jobs to idle processes and yields what happens."""
+        while True:
+            for worker in self._workers:
+                job = self._give(worker) if worker.job is None else None
+                if job is not None:
+                    yield launchers.Event(job)
+            busy = {worker.connection: worker for worker in self._workers if worker.job}
+            if not busy:
+                return
+            for ready in connection.wait(list(busy)):
+                yield from self._ended(busy[ready])  # type: ignore[index]
+
+    def _give(self, worker: _Worker) -> jobs.Job | None:
+        job, wait = self._queue.next(worker.group), False
+        if job is None and self._elsewhere:
+            job, wait = self._elsewhere.pop(0), True
+        if job is not None:
+            worker.send(job, wait=wait)
+        return job
+
+    def _ended(self, worker: _Worker) -> Iterator[launchers.Event]:
+        job = worker.job
+        assert job is not None
+        worker.job = None
+        alive, state = worker.answer()
+        if not alive:
+            state = self._lost(job, worker.process.exitcode)
+            worker.start()
+        elif state is None:
+            self._elsewhere.append(job)
+        if state is not None:
+            yield launchers.Event(job, state)
+
+    def _lost(self, job: jobs.Job, status: int | None) -> State | None:
+        """Puts a job back whose process was killed, or gives it up."""
+        from exporter.sweep import states
+
+        self._losses[job.name] += 1
+        if self._losses[job.name] <= self._retries:
+            self._queue.put_back(job)
+            return None
+        message = f"Its process ended {self._losses[job.name]} times, at last with status {status}."
+        state = states.State(job.name, states.FAILED, job.digest, job.values, message=message)
+        states.write(job.record, state)
+        return state
+
+
+@contextlib.contextmanager
+def _started(count: int, shared: str | None) -> Iterator[list[_Worker]]:
+    """Starts processes, forked of one that has imported TensorFlow and done nothing else."""
+    context: Any = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([_PRELOADED])
+    threads = max(1, len(os.sched_getaffinity(0)) // count)
+    workers: list[_Worker] = []
+    try:
+        with _importable():
+            workers += [_Worker(shared, threads) for _ in range(count)]
+        yield workers
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+@contextlib.contextmanager
+def _importable() -> Iterator[None]:
+    """While open, a process that is started finds all that this one finds."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def _work(jobs_in: connection.Connection, shared: str | None, threads: int) -> None:
+    from exporter.sweep import worker
+
+    worker.work(jobs_in, shared, threads)

@@ -1,0 +1,97 @@
+"""The launcher that runs exports in processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+
+import pytest
+
+from exporter.sweep import jobs, local, states
+from tests.sweep import launcher_cases
+from tests.sweep.launcher_cases import single_exports, sweep_once  # noqa: F401 (fixtures)
+
+
+class TestLocal(launcher_cases.LauncherTests):
+    launcher = "sweep.launcher = @local()\nlocal.num_workers = 2"
+
+
+# Kills its process when it is imported by gin, as often as the file has letters.
+_KILLER = """
+import os, pathlib, signal
+file = pathlib.Path(__file__).with_name("left")
+left = file.read_text()
+if left:
+    file.write_text(left[1:])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("times", "status"), [(2, "succeeded"), (3, "failed")])
+def test_what_a_killed_process_did_is_done_again(
+    times: int, status: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "killer_of_its_process.py").write_text(_KILLER)
+    (tmp_path / "left").write_text("x" * times)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    planned = [
+        launcher_cases.job(tmp_path / "out", "killed", "import killer_of_its_process"),
+        launcher_cases.job(tmp_path / "out", "other", ""),
+    ]
+    events = list(local.Local(num_workers=1, retries=2).run(planned))
+    ended = {event.job.name: event.state for event in events if event.state is not None}
+    assert {name: state.status for name, state in ended.items()} == {
+        "killed": status,
+        "other": "succeeded",
+    }
+    assert ended["killed"] == states.read(planned[0].record)
+    if status == "failed":
+        assert ended["killed"].message == (
+            f"Its process ended 3 times, at last with status -{signal.SIGKILL.value}."
+        )
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(
+        [".shared", "killed.record", "other", "other.record"]
+        + (["killed"] if status == "succeeded" else [])
+    )
+
+
+def test_processes_end_when_the_launcher_stops(tmp_path: pathlib.Path) -> None:
+    events = local.Local(num_workers=2).run(
+        [launcher_cases.job(tmp_path, name, "") for name in "ab"]
+    )
+    first = next(events)
+    assert (first.job.name, first.state) == ("a", None)
+    events.close()
+    assert not {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} & {
+        "a",
+        "b",
+    }
+    assert local.multiprocessing.active_children() == []
+
+
+def test_jobs_go_where_what_they_need_is_loaded() -> None:
+    planned = [
+        jobs.Job(f"{group}{index}", "", {}, (), "", group, 0)
+        for group in ("x", "y")
+        for index in range(3)
+    ]
+    queue = local._Queue(planned)
+    first, second = queue.next(None), queue.next(None)
+    assert first is not None
+    assert second is not None
+    assert (first.name, second.name) == ("x0", "y0")
+    assert [queue.next("y").name for _ in range(3)] == ["y1", "y2", "x2"]  # type: ignore[union-attr]
+    queue.put_back(first)
+    assert [queue.next("x").name for _ in range(2)] == ["x0", "x1"]  # type: ignore[union-attr]
+    assert queue.next("x") is None
+
+
+def test_as_many_processes_as_there_are_cores_and_memory_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    planned = [jobs.Job("a", "", {}, (), "", "", weights) for weights in (0, 440_000_000)]
+    for available, expected in ((1, 1), (8_000_000_000, 4), (1_000_000_000_000, 16)):
+        monkeypatch.setattr(local, "_available_memory", lambda available=available: available)
+        assert local._affordable(planned) == expected
