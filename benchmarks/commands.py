@@ -14,6 +14,7 @@ CONTENDERS = (PREDECESSOR, EXPORTER)
 EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing")
 # What `--export_type=all` writes.
 ALL = "all"
+SWEEP_POINTS = 8
 _PARTS_OF_ALL = ("encoder", "preprocessing", "text_embedding")
 
 _PROGRAMS = {
@@ -52,6 +53,35 @@ def export(
     command = [sys.executable, *_PROGRAMS[contender]]
     command += [f"--{name}={value}" for name, value in flags.items()]
     return command if verify or contender == PREDECESSOR else [*command, "--verify=off"]
+
+
+def sweep(source: sources.Source, path: pathlib.Path) -> list[str]:
+    """Returns the command that exports `SWEEP_POINTS` points, 2 poolers by 4 lengths, verified.
+
+    Args:
+      source: What is exported.
+      path: The folder of all exports.
+    """
+    flags = {
+        "mode": "sweep",
+        "gin_file": "configs/sweeps/poolers_lengths.gin",
+        "encoder_config_file": source.encoder_config,
+        "model_checkpoint_path": source.checkpoint,
+        "vocab_file": source.vocabulary,
+        "do_lower_case": "true",
+        "export_path": path,
+    }
+    params = (
+        "pooler/axis.values = [@restored_pooler, @identity_pooler]",
+        "length/axis.values = [16, 32, 64, 128]",
+        "sweep.launcher = @local()",
+    )
+    return [
+        sys.executable,
+        *_PROGRAMS[EXPORTER],
+        *(f"--{name}={value}" for name, value in flags.items()),
+        *(f"--gin_params={line}" for line in params),
+    ]
 
 
 def saved_models(export_type: str, path: pathlib.Path) -> list[pathlib.Path]:

@@ -11,7 +11,10 @@ from benchmarks.workspace import Job, Workspace
 
 # What `--only` chooses from: each export type, and these.
 VERIFIED, LOAD, FORWARD, THROUGHPUT = "verified", "load", "forward", "throughput"
-GROUPS = (*commands.EXPORT_TYPES, VERIFIED, commands.ALL, LOAD, FORWARD, THROUGHPUT)
+SWEEP = "sweep"
+GROUPS = (*commands.EXPORT_TYPES, VERIFIED, commands.ALL, SWEEP, LOAD, FORWARD, THROUGHPUT)
+# What the predecessor needs for one point of a sweep: it has no text embedding.
+_POINT = ("model_with_mlm", "preprocessing")
 # Of the lines that preprocessing is measured with, as in `benchmarks.text_probes`.
 BATCH_SIZES = (1, 32, 256, 4096)
 # Of smaller ones, the multiples would tell of TensorFlow's own memory alone.
@@ -71,6 +74,8 @@ def measure(workspace: Workspace, groups: Collection[str], peer_python: str | No
         for job in listed:
             if job.contender == commands.EXPORTER:
                 yield from _export_figures(workspace, job, usages, imports)
+    if SWEEP in groups:
+        yield from _sweep(workspace)
     if LOAD in groups:
         yield from _loads(workspace)
     if FORWARD in groups:
@@ -109,6 +114,20 @@ def _export_figures(
     yield Figure(f"{title}: `saved_model.pb`", "MB"), _pair([size / 1e6 for size in graph_sizes])
     if ours.export_type == "preprocessing":
         yield Figure(f"{title}: all files", "MB"), _pair([_bytes(path) / 1e6 for path in paths])
+
+
+def _sweep(workspace: Workspace) -> Found:
+    """Compares a sweep with the predecessor's runs for one point, times the number of points."""
+    points = commands.SWEEP_POINTS
+    jobs = [Job(commands.PREDECESSOR, export_type) for export_type in _POINT]
+    theirs = [workspace.export(job) for job in jobs]
+    ours = workspace.sweep()
+    title = f"sweep of {points} points, `all`, verified, against {points} times two runs"
+    seconds = [points * sum(usage.seconds for usage in theirs), ours.seconds]
+    yield Figure(f"{title}: wall", "s"), _pair(seconds)
+    stored = [points * sum(_bytes(workspace.path(job)) for job in jobs)]
+    stored.append(_stored_bytes(workspace.sweep_path))
+    yield Figure(f"{title}: disk", "MB"), _pair([size / 1e6 for size in stored])
 
 
 def _loads(workspace: Workspace) -> Found:
@@ -167,6 +186,12 @@ def _pair(values: list[float]) -> dict[str, float]:
 
 def _bytes(path: pathlib.Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _stored_bytes(path: pathlib.Path) -> int:
+    """The size of all files, each counted once however many links it has."""
+    files = (file.stat() for file in path.rglob("*") if file.is_file())
+    return sum({status.st_ino: status.st_size for status in files}.values())
 
 
 def _weights_bytes(path: pathlib.Path) -> int:

@@ -93,6 +93,22 @@ class Workspace:
         self._say(f"  {job.name}: {usage.seconds:.1f} s, {usage.peak_bytes / 1e6:.0f} MB")
         return usage
 
+    @property
+    def sweep_path(self) -> pathlib.Path:
+        """Where a sweep's exports are."""
+        return self._folder / "exports" / "sweep"
+
+    def sweep(self) -> processes.Usage:
+        """Makes a sweep of exports, in place of an earlier one.
+
+        Raises:
+          BenchmarkError: The command failed, which it does where an export is missing.
+        """
+        shutil.rmtree(self.sweep_path, ignore_errors=True)
+        usage = processes.run(commands.sweep(self.source, self.sweep_path), self._log)
+        self._say(f"  sweep: {usage.seconds:.1f} s, {usage.peak_bytes / 1e6:.0f} MB")
+        return usage
+
     def probe(self, kind: str, *arguments: object) -> list[float]:
         """Uses exports in a process of its own.
 

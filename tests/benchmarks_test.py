@@ -94,6 +94,22 @@ def test_all_is_compared_with_three_runs() -> None:
     assert figures.jobs(["all"]) == [*three, Job(exporter, "all", verify=True)]
 
 
+def test_a_sweep_has_as_many_points_as_it_is_compared_for() -> None:
+    command = commands.sweep(sources.Source(pathlib.Path("s")), pathlib.Path("p"))
+    assert "--mode=sweep" in command
+    lists = [flag.partition("[")[2] for flag in command if "axis.values" in flag]
+    counts = [values.count(",") + 1 for values in lists]
+    assert counts[0] * counts[1] == commands.SWEEP_POINTS == 8
+
+
+def test_a_file_of_several_links_is_stored_once(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "weights").write_bytes(b"12345")
+    (tmp_path / "b").hardlink_to(tmp_path / "a" / "weights")
+    (tmp_path / "c").write_bytes(b"12345")
+    assert figures._stored_bytes(tmp_path) == 10
+
+
 def test_commands_differ_in_the_program_and_in_verification() -> None:
     source, path = sources.Source(pathlib.Path("s")), pathlib.Path("p")
     theirs, ours = (
@@ -160,7 +176,10 @@ def test_wrong_flags(flag: str, message: str) -> None:
 
 
 def test_runs(tmp_path: pathlib.Path) -> None:
+    # A sweep's exports are tested with the sweeps that come with the project.
+    groups = ",".join(group for group in figures.GROUPS if group != figures.SWEEP)
     process = _run(
+        f"--only={groups}",
         "--sizes=tiny",
         "--runs=1",
         "--warmups=0",
