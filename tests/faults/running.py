@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import pathlib
@@ -9,35 +10,59 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 
 ROOT = pathlib.Path(__file__).parents[2]
 EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing", "all")
 
-_RUN = ROOT / "tests" / "testdata" / "bert_tiny"
+RUN = ROOT / "tests" / "testdata" / "bert_tiny"
 # The launcher ends each step with such a line on standard error.
 _STEP = re.compile(r"(.+): \d+\.\d s$")
 
 
 class Fork:
-    """An export in a fork of this process, with the interface of `subprocess.Popen`."""
+    """An export in a fork of this process, with the interface of `subprocess.Popen`.
 
-    def __init__(self, arguments: Sequence[str]) -> None:
-        """Starts `launch.py` with some arguments."""
+    Attributes:
+      pid: The process.
+      stderr: What it says, on standard output, too.
+      peak_mb: How much memory it had at most, in megabytes, when it has ended.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], prepare: Callable[[], object] = lambda: None
+    ) -> None:
+        """Starts `launch.py` with some arguments.
+
+        Args:
+          arguments: The arguments.
+          prepare: Is called in the process first.
+        """
         import launch
 
         read, write = os.pipe()
         sys.stdout.flush()
+        self.peak_mb = 0
         self.pid = os.fork()
         if self.pid == 0:
             status = 1
             try:
+                os.dup2(write, 1)
                 os.dup2(write, 2)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                prepare()
                 status = launch.run(["launch.py", *arguments])
+                sys.stdout.flush()
+            except BaseException:
+                traceback.print_exc()
+                raise
             finally:
                 os._exit(status)
         os.close(write)
-        self.stderr = os.fdopen(read)
+        self.stderr = os.fdopen(read, errors="replace")
 
     def kill(self) -> None:
         """Sends SIGKILL."""
@@ -45,7 +70,65 @@ class Fork:
 
     def wait(self) -> int:
         """Returns the exit status, or minus the signal's number."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        _, status, usage = os.wait4(self.pid, 0)
+        self.peak_mb = usage.ru_maxrss // 1024
+        return os.waitstatus_to_exitcode(status)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """An export that has ended.
+
+    Attributes:
+      status: The exit status, or minus the signal's number.
+      told: What it said.
+      seconds: How long it took.
+      peak_mb: How much memory it had at most, in megabytes.
+    """
+
+    status: int
+    told: str
+    seconds: float
+    peak_mb: int
+
+    @property
+    def message(self) -> str:
+        """What it said of a mistake, or else its last line."""
+        _, found, message = self.told.partition("error: ")
+        return message if found else self.told.rstrip().rpartition("\n")[2]
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    prepare: Callable[[], object] = lambda: None,
+    step: str = "",
+    act: Callable[[int], object] = lambda pid: None,
+    seconds: float = 90,
+) -> Ended:
+    """Exports in a fork of this process.
+
+    Args:
+      arguments: Those of `launch.py`.
+      prepare: Is called in the process first.
+      step: When this step has ended, or a warning that begins so is told,
+      act: this is called with the process.
+      seconds: When to kill it.
+    """
+    start = time.monotonic()
+    fork = Fork(arguments, prepare)
+    timer = threading.Timer(seconds, fork.kill)
+    timer.start()
+    lines = []
+    for line in fork.stderr:
+        lines.append(line)
+        if step and line.startswith(f"{step}: "):
+            act(fork.pid)
+    timer.cancel()
+    timer.join()
+    fork.stderr.close()
+    status = fork.wait()
+    return Ended(status, "".join(lines), time.monotonic() - start, fork.peak_mb)
 
 
 Process = subprocess.Popen[str] | Fork
@@ -72,7 +155,7 @@ def flags(
         f"--export_type={export_type}",
         f"--export_path={path}",
         f"--overwrite={overwrite}",
-        f"--vocab_file={_RUN / 'vocab.txt'}",
+        f"--vocab_file={RUN / 'vocab.txt'}",
         f"--do_lower_case={marker % 2 == 1}",
         # Wrong for this vocabulary, but a marker.
         "--gin_params=checks.allow_unlikely_casing = True",
@@ -80,8 +163,8 @@ def flags(
     ]
     if export_type != "preprocessing":
         made += [
-            f"--encoder_config_file={_RUN / 'params.yaml'}",
-            f"--model_checkpoint_path={_RUN}",
+            f"--encoder_config_file={RUN / 'params.yaml'}",
+            f"--model_checkpoint_path={RUN}",
         ]
     return made
 
@@ -154,5 +237,6 @@ def examined(path: pathlib.Path) -> int | None:
 
 def import_all() -> None:
     """Imports what takes long, running nothing: forks must not inherit running threads."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for path in (ROOT / "exporter").glob("[a-z]*.py"):
         importlib.import_module(f"exporter.{path.stem}")

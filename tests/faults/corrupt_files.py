@@ -1,0 +1,127 @@
+"""Exports from damaged files: each is told in seconds, or did not matter.
+
+    python -m tests.faults.corrupt_files --cases=100
+
+runs from the project's folder, each export in a fork of one process that has imported TensorFlow.
+An export must end with status 2, a message instead of a traceback, and nothing written; or be
+complete and verified. Then the damage made no difference to what is exported ("no matter": equal
+byte by byte, but for the manifest, to what the intact files give), or has left a file that is valid
+and says something else ("other": a piece of a vocabulary, say, with another letter).
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+
+from tests.faults import damages, running
+
+_MANIFEST = "export_manifest.json"
+_SECONDS = 60
+# What an export needs, and half as much again.
+_MEGABYTES = 900
+_TOLD, _NO_MATTER, _OTHER = "told", "no matter", "other"
+
+
+class Examiner:
+    """Exports from damaged files and says what came of it."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        """Will write to a folder."""
+        self._folder = folder
+        self._intact: dict[tuple[str, ...], Mapping[str, bytes]] = {}
+
+    def outcome(self, case: damages.Case) -> tuple[str, running.Ended]:
+        """Damages a file and exports.
+
+        Returns:
+          What came of it, and how it ended.
+
+        Raises:
+          AssertionError: The damage is not told, or told badly, or something is left.
+        """
+        flags = damages.arguments(self._folder)[case.file]
+        intact = self._exported_intact(flags)
+        with _files(self._folder):
+            case.inflict(self._folder)
+            ended = self._export(flags)
+            exported = _contents(self._target)
+            left = sorted(path.name for path in self._folder.iterdir() if "model" in path.name)
+            assert not (self._folder / "RUN").exists(), "code was run"
+        assert "Traceback" not in ended.told, ended.told
+        assert ended.peak_mb < _MEGABYTES, f"{ended.peak_mb} MB"
+        if ended.status == 0:
+            shutil.rmtree(self._target)
+            shutil.rmtree(f"{self._target}.record")
+            return (_NO_MATTER if exported == intact else _OTHER), ended
+        assert ended.status == 2, f"status {ended.status}: {ended.told}"
+        assert ended.told.count("error: ") >= 1, ended.told
+        assert left in (["spm.model"], []), left
+        return _TOLD, ended
+
+    @property
+    def _target(self) -> pathlib.Path:
+        return self._folder / "model"
+
+    def _export(self, flags: Sequence[str]) -> running.Ended:
+        return running.run([f"--export_path={self._target}", *flags], seconds=_SECONDS)
+
+    def _exported_intact(self, flags: Sequence[str]) -> Mapping[str, bytes]:
+        key = tuple(flags)
+        if key not in self._intact:
+            with _files(self._folder):
+                ended = self._export(flags)
+            assert ended.status == 0, ended.told
+            self._intact[key] = _contents(self._target)
+            shutil.rmtree(self._target)
+            shutil.rmtree(f"{self._target}.record")
+        return self._intact[key]
+
+
+@contextlib.contextmanager
+def _files(folder: pathlib.Path) -> Iterator[None]:
+    """While open, a folder holds intact files; then nothing but an export."""
+    damages.sources(folder)
+    try:
+        yield
+    finally:
+        for path in folder.iterdir():
+            if path.name in ("model", "model.record"):
+                continue
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _contents(folder: pathlib.Path) -> Mapping[str, bytes]:
+    """Returns an export's files but its manifest, by name."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != _MANIFEST)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def main() -> None:
+    """Damages as many files as the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--cases", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    running.import_all()
+    found: collections.Counter[str] = collections.Counter()
+    slowest = 0.0
+    with tempfile.TemporaryDirectory() as name:
+        examiner = Examiner(pathlib.Path(name).resolve())
+        for case in damages.cases(chosen.cases, chosen.seed):
+            outcome, ended = examiner.outcome(case)
+            found[outcome] += 1
+            slowest = max(slowest, ended.seconds)
+            message = ended.message.partition("\n")[0] if outcome == _TOLD else ""
+            print(f"{case.file}, {case.damage}: {outcome} {message}", flush=True)
+    print(", ".join(f"{count} times {outcome}" for outcome, count in sorted(found.items())))
+    print(f"the slowest took {slowest:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
