@@ -1,4 +1,4 @@
-"""Damaged files, made from a seed: all that an exporter reads, and all that may be wrong with it."""
+"""Damaged files, made from a seed: all that an exporter reads, and what may be wrong with it."""
 
 from __future__ import annotations
 
