@@ -3,7 +3,8 @@
 TensorFlow names functions and captured inputs by counters of the process, writes functions in the
 order of a hash table, and gives each SavedModel a random identifier. Here the counters' values are
 replaced by their ranks, functions are put into the order of their making, and the identifier is
-taken from the content. Nothing of it is used to run the model.
+taken from the content. Nothing of it is used to run the model. What this process has set for
+threads and optimizations is left out, too.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
-from tensorflow.core.protobuf import fingerprint_pb2, meta_graph_pb2, saved_model_pb2
+from tensorflow.core.protobuf import (
+    config_pb2,
+    fingerprint_pb2,
+    meta_graph_pb2,
+    saved_model_pb2,
+)
 
 try:
     from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 except ImportError:  # An inner module of TensorFlow.
     fingerprinting = None
 
+_CONFIG = "config_proto"
 _GRAPH_FILE = "saved_model.pb"
 _FINGERPRINT_FILE = "fingerprint.pb"
 # Numbered within their function, not in the process.
@@ -38,6 +45,7 @@ def canonicalize(path: str) -> None:
     saved_model = saved_model_pb2.SavedModel.FromString(_read(graph_file))
     for meta_graph in saved_model.meta_graphs:
         _renumber(meta_graph)
+        _forget_process(meta_graph)
     _write(graph_file, saved_model.SerializeToString(deterministic=True))
     _rewrite_fingerprint(path)
 
@@ -69,6 +77,20 @@ def _renumber(meta_graph: meta_graph_pb2.MetaGraphDef) -> None:
     del library.function[:]
     library.function.extend(ordered.function)
     _rename_in_objects(meta_graph, names)
+
+
+def _forget_process(meta_graph: meta_graph_pb2.MetaGraphDef) -> None:
+    """Clears what calls of functions say of threads and optimizations: those of this process."""
+    graph = meta_graph.graph_def
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        for attribute in (node.attr[_CONFIG] for node in nodes if _CONFIG in node.attr):
+            config = config_pb2.ConfigProto.FromString(attribute.s)
+            for field in ("intra_op_parallelism_threads", "inter_op_parallelism_threads"):
+                config.ClearField(field)
+            config.graph_options.ClearField("rewrite_options")
+            if not config.graph_options.ListFields():
+                config.ClearField("graph_options")
+            attribute.s = config.SerializeToString(deterministic=True)
 
 
 def _split(name: str) -> tuple[str, int]:

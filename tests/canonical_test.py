@@ -148,3 +148,23 @@ def test_a_tensorflow_without_fingerprints_of_its_own(
     canonical.canonicalize(str(path))
     assert not (path / "fingerprint.pb").exists()
     tf.saved_model.load(str(path))
+
+
+def test_threads_and_optimizations_of_the_process_do_not_show(tmp_path: pathlib.Path) -> None:
+    def export(path: pathlib.Path) -> bytes:
+        module = tf.Module()
+        inner = tf.function(lambda x: x + 1)
+        specification = [tf.TensorSpec([], tf.int32)]
+        module.f = tf.function(lambda x: inner(inner(x)), input_signature=specification)
+        tf.saved_model.save(module, str(path))
+        canonical.canonicalize(str(path))
+        return (path / "saved_model.pb").read_bytes()
+
+    before = export(tmp_path / "before")
+    assert b"config_proto" in before
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        assert export(tmp_path / "after") == before
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    assert tf.saved_model.load(str(tmp_path / "after")).f(tf.constant(1)).numpy() == 3

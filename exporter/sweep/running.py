@@ -124,14 +124,16 @@ class _Log(io.TextIOBase):
 def _logged(path: str) -> Iterator[None]:
     """While open, what is logged and printed goes to a file, and nowhere else."""
     logger = logging.getLogger("exporter")
-    handlers, level = logger.handlers, logger.level
+    handlers, level, propagates = logger.handlers, logger.level, logger.propagate
     with tf.io.gfile.GFile(path, "w") as file:
         stream = _Log(file)
         logger.handlers = [logging.StreamHandler(stream)]
         logger.setLevel(min(level or logging.INFO, logging.INFO))
+        logger.propagate = False  # Or the root's handlers would say it once more.
         try:
             with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
                 yield
         finally:
             logger.handlers = handlers
             logger.setLevel(level)
+            logger.propagate = propagates

@@ -135,7 +135,7 @@ class LauncherTests:
         assert first["pooler"] == "restored_pooler"
         assert (first["step"], first["verification"]) == (6000, "passed")
         assert first["checks_passed"] > 10
-        assert 0 < first["max_difference"] < 1e-4
+        assert 0 <= first["max_difference"] < 1e-4
         assert first["bytes"] == sum(map(len, files(sweep / "out" / _MODELS[0]).values()))
         assert first["saved_model_bytes"] < first["bytes"]
         assert first["load_seconds"] > 0
@@ -148,7 +148,7 @@ class LauncherTests:
         failed = records(sweep)[_FAILING]
         rule = "The checkpoint must be that of the configured encoder, value by value"
         assert failed["message"].startswith(f"{rule}: the checkpoint has 2 layers")
-        assert f"error: {rule}" in (sweep / "out" / failed["log"]).read_text()
+        assert (sweep / "out" / failed["log"]).read_text().count(f"error: {rule}") == 1
         assert not (sweep / "out" / _FAILING).exists()
 
     def test_csv(self, sweep: pathlib.Path) -> None:
