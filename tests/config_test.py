@@ -106,7 +106,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: pathlib.Path) -> None:
         config.resolve(_config("play.players = 'two'", files=(str(path),)), ROOT)
     assert str(caught.value) == (
         "The parameter must be one of tokenizer's: vocab_file, sp_model_file, do_lower_case, "
-        "special_tokens. Did you mean vocab_file?\n"
+        "strip_accents, keep_special_tokens, special_tokens. Did you mean vocab_file?\n"
         "  received: tokenizer.vocab_flie = 'v.txt'\n"
         f"  where:    {path}:1\n"
         "A macro that is used must be defined. Did you mean %LOWR?\n"

@@ -64,7 +64,7 @@ class TestRoot:
         interface = {"variables", "trainable_variables", "regularization_losses"}
         assert _public(export.loaded) == {
             *interface,
-            *("mlm", "vocab_file", "do_lower_case", "signatures"),
+            *("mlm", "vocab_file", "do_lower_case", "serve", "signatures"),
         }
         assert _public(export.loaded.mlm) == interface
         assert list(export.loaded.regularization_losses) == []

@@ -36,7 +36,7 @@ def test_unknown_parameter() -> None:
     assert _mistakes(_PATH + "tokenizer.vocab_flie = 'v.txt'") == [
         (
             "The parameter must be one of tokenizer's: vocab_file, sp_model_file, do_lower_case, "
-            "special_tokens. Did you mean vocab_file?\n"
+            "strip_accents, keep_special_tokens, special_tokens. Did you mean vocab_file?\n"
             "  received: tokenizer.vocab_flie = 'v.txt'\n"
             "  where:    there, line 2"
         )

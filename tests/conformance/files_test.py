@@ -17,7 +17,7 @@ from tests.conformance import exports, goldens
 _ALLOWED = re.compile(
     r"saved_model\.pb|fingerprint\.pb"
     r"|variables/variables\.(index|data-00000-of-00001)"
-    r"|assets/[^/]+"
+    r"|assets/[^/]+|assets\.extra/export_manifest\.json"
 )
 
 
