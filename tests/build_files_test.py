@@ -79,7 +79,7 @@ def _absolute(label: str, package: str) -> str:
 
 def _targets(package: str) -> dict[str, tuple[list[str], set[str]]]:
     """Returns the sources and the labels in `deps` of each target, by each of its sources."""
-    targets = {}
+    targets: dict[str, tuple[list[str], set[str]]] = {}
     build = ast.parse((_ROOT / package / "BUILD").read_text(encoding="utf-8"))
     for node in ast.walk(build):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
@@ -91,6 +91,7 @@ def _targets(package: str) -> dict[str, tuple[list[str], set[str]]]:
             sources = ast.literal_eval(arguments["srcs"])
         else:
             continue
+        assert not targets.keys() & set(sources), f"{package}/BUILD has two targets for {sources}"
         labels = ast.literal_eval(arguments["deps"]) if "deps" in arguments else []
         deps = {_absolute(label, package) for label in labels}
         targets.update(dict.fromkeys(sources, (sources, deps)))
