@@ -8,6 +8,7 @@ import dataclasses
 import multiprocessing
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _BYTES = 800_000_000
 _TIMES_WEIGHTS = 2.5
 _PRELOADED = "exporter.sweep.worker"
+# What `multiprocessing` adds to it for a socket's path has 33 bytes.
+_LONGEST_FOLDER = 70
+_SHORT_FOLDER = "/tmp"
 
 
 @gin.configurable("local", module="exporter.sweep")
@@ -200,12 +204,24 @@ def _started(count: int, shared: str | None) -> Iterator[list[_Worker]]:
     threads = max(1, len(os.sched_getaffinity(0)) // count)
     workers: list[_Worker] = []
     try:
-        with _importable():
+        with _importable(), _short_temporary_folder():
             workers += [_Worker(shared, threads) for _ in range(count)]
         yield workers
     finally:
         for worker in workers:
             worker.stop()
+
+
+@contextlib.contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """While open, sockets are made where their paths are not too long for Linux (108 bytes)."""
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
+        tempfile.tempdir = _SHORT_FOLDER
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextlib.contextmanager

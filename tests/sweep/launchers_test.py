@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -76,8 +77,9 @@ def test_a_launcher_of_others(
     # What is bound of the sweep is no part of its exports.
     recorded = (tmp_path / "out" / "64.record" / "parsed.gin").read_text()
     assert "LENGTH = 64" in recorded
+    without_folders = re.sub(r"'/[^']*/", "'", recorded)
     for other in ("sweep", "axis", "backwards", "GREETING"):
-        assert other not in recorded.replace(str(tmp_path), "")
+        assert other not in without_folders
 
 
 def test_another_sweep_makes_the_same_export(tmp_path: pathlib.Path) -> None:
