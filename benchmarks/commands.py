@@ -12,6 +12,8 @@ PREDECESSOR = "predecessor"
 EXPORTER = "exporter"
 CONTENDERS = (PREDECESSOR, EXPORTER)
 EXPORT_TYPES = ("model", "model_with_mlm", "preprocessing")
+# What the exporter alone writes; its vectors are means over the tokens.
+TEXT_EMBEDDING = "text_embedding"
 # What `--export_type=all` writes.
 ALL = "all"
 SWEEP_POINTS = 8
@@ -32,7 +34,7 @@ def export(
 
     Args:
       contender: One of `CONTENDERS`.
-      export_type: One of `EXPORT_TYPES`; of the exporter also `ALL`.
+      export_type: One of `EXPORT_TYPES`; of the exporter also `TEXT_EMBEDDING` and `ALL`.
       source: What is exported.
       path: Where to.
       verify: Whether the exporter verifies what it wrote, as it does by default. The predecessor
@@ -50,6 +52,8 @@ def export(
             "model_checkpoint_path": source.checkpoint,
             **flags,
         }
+    if export_type == TEXT_EMBEDDING:
+        flags = {**flags, "gin_params": "text_embedding.vector = 'mean'"}
     command = [sys.executable, *_PROGRAMS[contender]]
     command += [f"--{name}={value}" for name, value in flags.items()]
     return command if verify or contender == PREDECESSOR else [*command, "--verify=off"]
@@ -94,14 +98,17 @@ def import_tensorflow(contender: str) -> list[str]:
     return [sys.executable, "-c", _IMPORTS[contender]]
 
 
-def make_source(size: str, folder: pathlib.Path) -> list[str]:
+def make_source(size: str, folder: pathlib.Path, sentence_model: str | None) -> list[str]:
     """Returns the command that makes what is exported.
 
     Args:
       size: The name of one of `sizes.SIZES`.
       folder: The folder to make.
+      sentence_model: A folder with the weights of a BERT of sentences, or None for random ones.
     """
     flags = [f"--size={size}", f"--folder={folder}"]
+    if sentence_model is not None:
+        flags.append(f"--sentence_model={sentence_model}")
     return [sys.executable, "-m", "benchmarks.make_source", *flags]
 
 
@@ -113,3 +120,8 @@ def peer(python: str, output: pathlib.Path, vocab_file: pathlib.Path) -> list[st
 def probe(*arguments: object) -> list[str]:
     """Returns the command that runs `benchmarks.probes` with these arguments."""
     return [sys.executable, "-m", "benchmarks.probes", *map(str, arguments)]
+
+
+def embedding_peers(python: str, output: pathlib.Path, sentence_model: str) -> list[str]:
+    """Returns the command that runs `benchmarks.embedding_peers` with a Python that has them."""
+    return [python, "-m", "benchmarks.embedding_peers", str(output), sentence_model]

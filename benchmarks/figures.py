@@ -11,14 +11,23 @@ from benchmarks.workspace import Job, Workspace
 
 # What `--only` chooses from: each export type, and these.
 VERIFIED, LOAD, FORWARD, THROUGHPUT = "verified", "load", "forward", "throughput"
-SWEEP = "sweep"
-GROUPS = (*commands.EXPORT_TYPES, VERIFIED, commands.ALL, SWEEP, LOAD, FORWARD, THROUGHPUT)
+SWEEP, EMBEDDING = "sweep", commands.TEXT_EMBEDDING
+GROUPS = (
+    *(*commands.EXPORT_TYPES, VERIFIED, commands.ALL, SWEEP),
+    *(LOAD, FORWARD, THROUGHPUT, EMBEDDING),
+)
 # What the predecessor needs for one point of a sweep: it has no text embedding.
 _POINT = ("model_with_mlm", "preprocessing")
 # Of the lines that preprocessing is measured with, as in `benchmarks.text_probes`.
 BATCH_SIZES = (1, 32, 256, 4096)
 # Of smaller ones, the multiples would tell of TensorFlow's own memory alone.
 _SMALLEST_WEIGHTS = 100e6
+
+_EMBEDDING_JOBS = (
+    Job(commands.PREDECESSOR, "preprocessing"),
+    Job(commands.PREDECESSOR, "model"),
+    Job(commands.EXPORTER, commands.TEXT_EMBEDDING),
+)
 
 # A figure and its value for each contender.
 Found = Iterator[tuple[Figure, dict[str, float]]]
@@ -56,16 +65,23 @@ def used(groups: Collection[str]) -> list[Job]:
         export_types.append("model")
     if THROUGHPUT in groups:
         export_types.append("preprocessing")
-    return [Job(name, kind) for kind in export_types for name in commands.CONTENDERS]
+    listed = [Job(name, kind) for kind in export_types for name in commands.CONTENDERS]
+    return [*listed, *_EMBEDDING_JOBS] if EMBEDDING in groups else listed
 
 
-def measure(workspace: Workspace, groups: Collection[str], peer_python: str | None = None) -> Found:
+def measure(
+    workspace: Workspace,
+    groups: Collection[str],
+    peer_python: str | None = None,
+    embedding_peer_python: str | None = None,
+) -> Found:
     """Runs one round.
 
     Args:
       workspace: Where; it holds the exports of `used`, or `jobs` makes them.
       groups: What to measure, of `GROUPS`.
       peer_python: A Python that has Hugging Face's `tokenizers`, or None.
+      embedding_peer_python: A Python that has what `embedding_peers` needs, or None.
     """
     listed = jobs(groups)
     if listed:
@@ -84,6 +100,8 @@ def measure(workspace: Workspace, groups: Collection[str], peer_python: str | No
         yield from _throughputs(workspace)
         if peer_python is not None:
             yield from _peers(workspace, peer_python)
+    if EMBEDDING in groups:
+        yield from _embeddings(workspace, embedding_peer_python)
 
 
 def _export_figures(
@@ -178,6 +196,26 @@ def _peers(workspace: Workspace, python: str) -> Found:
             f"predecessor{note}"
         )
         yield Figure(name, "lines/s", more_is_better=True), _pair([theirs, rate])
+
+
+def _embeddings(workspace: Workspace, peer_python: str | None) -> Found:
+    paths = [workspace.path(job) for job in _EMBEDDING_JOBS]
+    measured = workspace.probe("embedding", *paths)
+    wall, processor = measured[:3], measured[3:]
+    others = {
+        "preprocessing and encoder at 128": (wall[0], processor[0]),
+        "preprocessing and encoder padded to the longest": (wall[1], processor[1]),
+    }
+    if peer_python is not None and workspace.sentence_model is not None:
+        peers = workspace.embedding_peers(peer_python, workspace.sentence_model)
+        others["Sentence Transformers in place of the predecessor"] = (peers[0], peers[1])
+        others["ONNX Runtime in place of the predecessor"] = (peers[2], peers[3])
+    for name, theirs in others.items():
+        for value, ours, note in zip(
+            theirs, (wall[2], processor[2]), ("", ", by processor time"), strict=True
+        ):
+            title = f"`text_embedding`: batches of 32 sentences, against {name}{note}"
+            yield Figure(title, "sentences/s", more_is_better=True), _pair([value, ours])
 
 
 def _pair(values: list[float]) -> dict[str, float]:

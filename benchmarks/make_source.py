@@ -15,22 +15,29 @@ from official.modeling import tf_utils
 from official.nlp.configs import encoders
 from official.nlp.modeling import layers, models
 
-from benchmarks import sizes, sources, texts
+from benchmarks import sentence_encoder, sizes, sources, texts
 
 _RUN = sources.ROOT / "tests" / "testdata" / "bert_tiny"
 _RUN_CHECKPOINT = "ckpt-6000"
 _SEED = 20201012
 
 _SIZE = flags.DEFINE_enum("size", None, list(sizes.SIZES), "Which encoder.", required=True)
+_SENTENCE_MODEL = flags.DEFINE_string(
+    "sentence_model", None, "A folder with weights and vocabulary, see `sentence_encoder`."
+)
 _FOLDER = flags.DEFINE_string("folder", None, "The folder to make.", required=True)
 
 
-def make(size: sizes.Size, folder: pathlib.Path) -> None:
+def make(
+    size: sizes.Size, folder: pathlib.Path, sentence_model: pathlib.Path | None = None
+) -> None:
     """Writes an encoder's checkpoint, configuration and vocabulary.
 
     Args:
       size: Which encoder.
       folder: The folder to make.
+      sentence_model: Where weights, vocabulary and configuration are taken from in place of random
+        ones.
     """
     folder.mkdir(parents=True)
     source = sources.Source(folder)
@@ -38,6 +45,9 @@ def make(size: sizes.Size, folder: pathlib.Path) -> None:
         params = yaml.safe_load((_RUN / "params.yaml").read_text(encoding="utf-8"))
         encoder = params["task"]["model"]["encoder"]
         shutil.copy(_RUN / "vocab.txt", source.vocabulary)
+    elif sentence_model is not None:
+        encoder = {"type": "bert", "bert": sentence_encoder.config(sentence_model)}
+        shutil.copy(sentence_model / sentence_encoder.VOCABULARY_FILE, source.vocabulary)
     else:
         encoder = {"type": "bert", "bert": dict(size.encoder)}
         pieces = texts.wordpieces(size.encoder["vocab_size"])
@@ -48,6 +58,8 @@ def make(size: sizes.Size, folder: pathlib.Path) -> None:
         _restore(pretrainer, str(_RUN / _RUN_CHECKPOINT))
     else:
         _vary(pretrainer)
+    if sentence_model is not None:
+        sentence_encoder.assign(pretrainer.encoder_network, sentence_model)
     _save(pretrainer, source)
 
 
@@ -90,7 +102,8 @@ def _save(pretrainer: models.BertPretrainerV2, source: sources.Source) -> None:
 def main(argv: Sequence[str]) -> None:
     """Writes what the flags ask for."""
     del argv
-    make(sizes.SIZES[_SIZE.value], pathlib.Path(_FOLDER.value))
+    model = pathlib.Path(_SENTENCE_MODEL.value) if _SENTENCE_MODEL.value else None
+    make(sizes.SIZES[_SIZE.value], pathlib.Path(_FOLDER.value), model)
 
 
 if __name__ == "__main__":

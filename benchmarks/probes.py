@@ -4,8 +4,9 @@
     load_with_text  OUTPUT PATH
     forward         OUTPUT PATH PATH VOCAB_SIZE BATCH_SIZE LENGTH
 
-And those of `benchmarks.text_probes`. Each writes a JSON list of numbers to the file OUTPUT. Where
-there are two exports, they are used in turn on the same inputs and must give the same results.
+And those of `benchmarks.text_probes` and `benchmarks.embedding_probes`. Each writes a JSON list of
+numbers to the file OUTPUT. Where there are two exports, they are used in turn on the same inputs
+and must give the same results.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import text_probes, timing
+from benchmarks import embedding_probes, text_probes, timing
 
 # The largest difference of two float32 encoders, by the same weights and other kernels.
 _LIMIT = 1e-4
@@ -80,6 +81,7 @@ _PROBES: dict[str, Callable[..., list[float]]] = {
         text_probes.pairs,
         text_probes.batch_sizes,
         text_probes.memory,
+        embedding_probes.embedding,
     )
 }
 

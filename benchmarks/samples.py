@@ -15,7 +15,7 @@ class Figure:
 
     Attributes:
       name: What is measured.
-      unit: "s", "ms", "us", "MB", "lines/s", "pairs/s" or "times".
+      unit: "s", "ms", "us", "MB", "lines/s", "pairs/s", "sentences/s" or "times".
       more_is_better: Whether a ratio above 1 is good.
     """
 

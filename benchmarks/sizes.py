@@ -34,6 +34,20 @@ class Size:
 _SIZES = (
     Size("tiny", "the bundled run (2 layers of width 64)", {}, (16, 64, 128), 4),
     Size(
+        "minilm",
+        "MiniLM (6 layers of width 384), random weights but for --sentence_model",
+        {
+            "vocab_size": 30522,
+            "hidden_size": 384,
+            "num_layers": 6,
+            "num_attention_heads": 12,
+            "intermediate_size": 1536,
+            "type_vocab_size": 2,
+        },
+        (16, 128, 512),
+        4,
+    ),
+    Size(
         "base",
         "BERT-base (12 layers of width 768), random weights",
         {
@@ -61,3 +75,5 @@ _SIZES = (
     ),
 )
 SIZES: Mapping[str, Size] = {size.name: size for size in _SIZES}
+# The one that may have the weights of a published BERT of sentences.
+OF_SENTENCES = "minilm"

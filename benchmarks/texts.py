@@ -9,24 +9,52 @@ from __future__ import annotations
 
 import collections
 import pathlib
-import pydoc_data.topics
 import re
 import string
 import sysconfig
 from collections.abc import Iterator
+from pydoc_data.topics import topics
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # As in BERT's English vocabulary: about a fifth of the pieces continue a word.
 _SHARE_OF_WORDS = 0.8
 _LONGEST_SUFFIX = 6
+# Of batches: all would take minutes.
+_STEP = 6
+# Code, grammar, tables and titles.
+_NO_PROSE = re.compile(r"^(\s{4,}|.*(::=|>>>|\*{4}|={4}|-{4}))", re.MULTILINE)
+_SENTENCE = re.compile(r"[A-Z](\S+\s+){3,}\S+[.!?]")
 _SKIPPED_DIRECTORIES = frozenset({"site-packages", "dist-packages", "pydoc_data", "test", "tests"})
 
 
 def lines() -> list[str]:
     """Returns the manual's lines that are not empty, without the space around them."""
-    texts = (topics for _, topics in sorted(pydoc_data.topics.topics.items()))
+    texts = (text for _, text in sorted(topics.items()))
     stripped = (line.strip() for text in texts for line in text.splitlines())
     return [line for line in stripped if line]
+
+
+def sentences() -> list[str]:
+    """Returns the manual's sentences, each once: paragraphs of prose, split where they end."""
+    found = {}
+    for _, text in sorted(topics.items()):
+        for paragraph in re.split(r"\n\s*\n", text):
+            if not _NO_PROSE.search(paragraph):
+                whole = " ".join(paragraph.split())
+                found.update(dict.fromkeys(re.split(r"(?<=[.!?])\s+(?=[A-Z])", whole)))
+    return [sentence for sentence in found if _SENTENCE.fullmatch(sentence)]
+
+
+def batches(size: int = 32, step: int = _STEP) -> list[list[str]]:
+    """Returns sentences in batches, sorted by their length, as one embeds many.
+
+    Args:
+      size: How many sentences a batch has.
+      step: Which batches are taken, from the shortest to the longest: each `step`-th.
+    """
+    ordered = sorted(sentences(), key=len)
+    starts = range(0, len(ordered) - size + 1, size)
+    return [ordered[start : start + size] for start in starts[::step]]
 
 
 def wordpieces(size: int) -> list[str]:

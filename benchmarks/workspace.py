@@ -38,16 +38,25 @@ class Workspace:
     Attributes:
       size: Which encoder.
       source: Its files.
+      sentence_model: The folder that its weights are from, if they are those of a published BERT.
     """
 
-    def __init__(self, size: sizes.Size, folder: pathlib.Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        size: sizes.Size,
+        folder: pathlib.Path,
+        say: Callable[[str], None],
+        sentence_model: str | None = None,
+    ) -> None:
         """Makes the encoder's files unless they are there.
 
         Args:
           size: Which encoder.
           folder: For the encoder's files and all exports of it.
           say: Shows a line of progress.
+          sentence_model: A folder with the weights of a BERT of sentences, for one size.
         """
+        self.sentence_model = sentence_model if size.name == sizes.OF_SENTENCES else None
         (folder / "exports").mkdir(parents=True, exist_ok=True)
         self.size = size
         self._folder, self._say = folder, say
@@ -60,7 +69,9 @@ class Workspace:
         self._say(f"{self.size.name}: making what is exported")
         unfinished = self._folder / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        processes.run(commands.make_source(self.size.name, unfinished), self._log)
+        processes.run(
+            commands.make_source(self.size.name, unfinished, self.sentence_model), self._log
+        )
         unfinished.rename(self.source.folder)
 
     def path(self, job: Job) -> pathlib.Path:
@@ -131,6 +142,16 @@ class Workspace:
           python: A Python that has the peer.
         """
         return self._measured("peer", commands.peer(python, self._output, self.source.vocabulary))
+
+    def embedding_peers(self, python: str, sentence_model: str) -> list[float]:
+        """Runs `benchmarks.embedding_peers` as `probe` does.
+
+        Args:
+          python: A Python that has the peers.
+          sentence_model: The folder of the model that they embed with.
+        """
+        command = commands.embedding_peers(python, self._output, sentence_model)
+        return self._measured("embedding peers", command)
 
     @property
     def _output(self) -> pathlib.Path:

@@ -161,10 +161,17 @@ def test_lines_are_text() -> None:
     assert all(line == line.strip() and line for line in lines)
 
 
+def test_sentences_are_prose() -> None:
+    sentences = texts.sentences()
+    assert len(sentences) > 300
+    assert len(set(sentences)) == len(sentences)
+    assert all(s[0].isupper() and s[-1] in ".!?" and "\n" not in s for s in sentences)
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--sizes=tiny,huge", "--sizes takes some of tiny, base, large"),
+        ("--sizes=tiny,huge", "--sizes takes some of tiny, minilm, base, large"),
         ("--only=speed", "received: speed"),
         ("--runs=0", "--runs=0"),
     ],
@@ -209,6 +216,9 @@ def test_runs(tmp_path: pathlib.Path) -> None:
     for size in ("1", "32", "256", "4,096"):
         assert f"`preprocessing`: a line, in batches of {size}" in names
     assert "`preprocessing`: memory after 2,000 batches, of that after 200" in names
+    for what in ("at 128", "padded to the longest"):
+        against = f"against preprocessing and encoder {what}"
+        assert f"`text_embedding`: batches of 32 sentences, {against}" in names
     for figure in measured:
         for contender in commands.CONTENDERS:
             assert len(figure[contender]["values"]) == 1
