@@ -59,10 +59,12 @@ def test_encoder(tmp_path: pathlib.Path) -> None:
     }
 
 
-def test_preprocessing(tmp_path: pathlib.Path) -> None:
+def test_preprocessing(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It writes the vocabulary's path into the graph, which would tell of the machine.
+    monkeypatch.chdir(_VOCABULARY.parent)
     export_tfhub_lib.export_preprocessing(
         str(tmp_path / "export"),
-        vocab_file=str(_VOCABULARY),
+        vocab_file=_VOCABULARY.name,
         do_lower_case=True,
         tokenize_with_offsets=False,
         default_seq_length=64,
