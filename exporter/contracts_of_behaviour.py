@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,6 +97,8 @@ def _with_other_padding(model: loaded_models.Model) -> tuple[np.ndarray, loaded_
     for part, why in _PADDING_SHOWS.items():
         if _has(model, part):
             raise contracts.NotChecked(why)
+    if _has_layers_without_attention(model):
+        raise contracts.NotChecked("layers without attention mix padding in")
     if _embeds_neighbours(model):
         raise contracts.NotChecked("MobileBERT embeds each token with its neighbours")
     ids, mask = (np.asarray(model.batch[name]) for name in (_WORD_IDS, _MASK))
@@ -108,6 +111,16 @@ def _with_other_padding(model: loaded_models.Model) -> tuple[np.ndarray, loaded_
 def _require_attention(model: loaded_models.Model) -> None:
     if not _has(model, _ATTENTION):
         raise contracts.NotChecked("no layer attends: such encoders have no use for a mask")
+
+
+def _has_layers_without_attention(model: loaded_models.Model) -> bool:
+    """Whether it is an FNet or the like, with attention in some layers."""
+    layers: dict[str, bool] = {}
+    for variable in model.loaded.variables:
+        if layer := re.search(r"layer_\d+", variable.name):
+            attends = _ATTENTION in variable.name
+            layers[layer[0]] = layers.get(layer[0], False) or attends
+    return not all(layers.values())
 
 
 def _embeds_neighbours(model: loaded_models.Model) -> bool:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from official.nlp.configs import encoders as tfnlp_encoders
 
 import launch
-from exporter import errors
+from exporter import choices, errors
 from tests import testing
 from tests.conformance import comparison, exports, goldens
 
@@ -118,6 +118,9 @@ def test_text_embedding(row: str, exported: Callable[[str], _Exports]) -> None:
     assert _TABLE[row]["text embedding"] == _YES
     made = exported(row)
     ids = np.array([[2, 5, 6, 3], [2, 7, 3, 0], [2, 3, 0, 0]])
+    # Where padding has an effect, it is that of the sequence length.
+    length = min(choices.DEFAULT_SEQ_LENGTH, made.case.max_length)
+    ids = np.pad(ids, ((0, 0), (0, length - ids.shape[1])))
     arrays = (ids, ids > 0, 0 * ids)
     inputs = {
         name: tf.constant(array, tf.int32)
