@@ -1,0 +1,1 @@
+"""Fine-tunes an export and compares it with the same experiment from Python code and checkpoint."""

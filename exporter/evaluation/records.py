@@ -1,0 +1,72 @@
+"""What an evaluation measured, as data: what is written and compared is made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from exporter import reports
+
+EXPORT, BASELINE = "export", "baseline"
+ARMS = (EXPORT, BASELINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """How one run learned.
+
+    Attributes:
+      steps: The steps at which the training loss was taken.
+      train_loss: The mean loss over the steps up to there.
+      validation: The metrics' values at `validation_steps`, by the metrics' names.
+      validation_steps: The steps after which the metrics were taken.
+    """
+
+    steps: list[int]
+    train_loss: list[float]
+    validation: dict[str, list[float]]
+    validation_steps: list[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmRun:
+    """One fine-tuning of one arm.
+
+    Attributes:
+      arm: EXPORT or BASELINE.
+      seed: Of the head's initial values, the order of examples and dropout.
+      metrics: The metrics' values after the last step, by their names.
+      curve: How it learned.
+      steps_per_second: Of training, the first steps, which are traced, left out.
+      peak_memory_bytes: The largest memory of the process so far, when the run ended.
+      input_share: Which part of the training time was spent waiting for inputs, 0 to 1.
+    """
+
+    arm: str
+    seed: int
+    metrics: dict[str, float]
+    curve: Curve
+    steps_per_second: float
+    peak_memory_bytes: int
+    input_share: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found, and what it was made of.
+
+    Attributes:
+      task: The task's name.
+      export_path: The export that was evaluated.
+      examples: The numbers of examples, by split.
+      settings: What the arms had in common: lengths, rates, steps, by name.
+      checks: What was compared before training.
+      runs: The runs of both arms.
+    """
+
+    task: str
+    export_path: str
+    examples: dict[str, int]
+    settings: dict[str, Any]
+    checks: list[reports.Check]
+    runs: list[ArmRun]
