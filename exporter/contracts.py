@@ -7,6 +7,7 @@ that returns what it found or raises `Broken`. The lists are in `exporter.contra
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -28,6 +29,8 @@ CALL_ERRORS = (
     ValueError,
 )
 _LONGEST_MESSAGE = 300
+# Where in a graph an error came up, which TensorFlow says before it says which.
+_NODE = re.compile(r"\{\{[^{}]*\}\} ?")
 
 
 class Subject(Protocol):
@@ -110,9 +113,11 @@ def told(error: BaseException) -> str:
     """Returns an exception in one line."""
     message = error.message if isinstance(error, tf.errors.OpError) else str(error)
     lines = [line.strip() for line in message.split("\n") if line.strip()]
-    first = lines[0] if lines else ""
+    first = _NODE.sub("", lines[0]) if lines else ""
     if len(first) > _LONGEST_MESSAGE:
-        first = f"{first[:_LONGEST_MESSAGE]}..."
+        # TensorFlow says what at the start and why at the end; long paths are between them.
+        half = _LONGEST_MESSAGE // 2
+        first = f"{first[:half]} ... {first[-half:]}"
     return f"{type(error).__name__}: {first}"
 
 

@@ -19,9 +19,10 @@ _ALLOWED = re.compile(
     r"|assets/[^/]+|assets\.extra/[^/]+"
 )
 _REQUIRED = ("saved_model.pb", "variables/variables.index")
-# Folders that no file of an export should name: absolute paths in text as it is stored.
+# Folders that no file of an export should name: absolute paths in text as it is stored, also where
+# TensorFlow makes them a part of a name (`hash_table_/tmp/...`).
 _PATH = re.compile(
-    rb"(?<![\w./:-])/(?:home|root|Users|tmp|var|mnt|work|data|usr|opt|private|cns)/[\w./+@-]{3,}"
+    rb"(?<![A-Za-z0-9./:-])/(?:home|root|Users|tmp|var|mnt|work|data|usr|opt|private|cns)/[\w./+@-]{3,}"
 )
 _CHUNK = 1 << 24
 _OVERLAP = 1 << 10
