@@ -11,8 +11,12 @@ export PYTHONNOUSERSITE := 1
 VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed.stamp
-TRAIN_VENV := .venv-train
-TRAIN_INSTALLED := $(TRAIN_VENV)/installed.stamp
+
+# The groups of pyproject.toml with a lock and an environment of their own: `.venv-GROUP`, a layer
+# over `.venv`. The tests use some of them.
+LAYERS := train ray
+TEST_LAYERS := ray
+TEST_INSTALLED := $(INSTALLED) $(TEST_LAYERS:%=.venv-%/installed.stamp)
 
 # The first Python on the PATH that is new enough and not too new; `make PYTHON=...` chooses.
 PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
@@ -32,11 +36,11 @@ help:  ## List the targets.
 demo: $(INSTALLED)  ## Export the bundled pre-training run and show what came out.
 	$(VENV_PYTHON) launch.py --gin_file=configs/demo.gin
 
-test: $(INSTALLED)  ## Run all tests with Bazel, which is installed first where apt-get can.
+test: $(TEST_INSTALLED)  ## Run all tests with Bazel, which is installed first where apt-get can.
 	@bazel/ensure_bazel.sh
 	@$(VENV_PYTHON) bazel/run_tests.py //...
 
-pytest: $(INSTALLED)  ## Run all tests without Bazel.
+pytest: $(TEST_INSTALLED)  ## Run all tests without Bazel.
 	$(VENV_PYTHON) -m pytest tests
 
 lint: $(INSTALLED)  ## Check style and formatting.
@@ -51,17 +55,21 @@ bench: $(INSTALLED)  ## Measure the exporter side by side with its predecessor.
 
 .venv: $(INSTALLED)  ## Install what requirements.lock names.
 
-.venv-train: $(TRAIN_INSTALLED)  ## Install what `python -m official.nlp.train` needs more.
+.venv-train: .venv-train/installed.stamp  ## Add what `python -m official.nlp.train` needs more.
+
+.venv-ray: .venv-ray/installed.stamp  ## Add Ray, for sweeps in a cluster.
 
 lock: $(INSTALLED)  ## Renew the locks from pyproject.toml; with UPGRADE= only what must change.
 	$(LOCK_COMMAND) $(UPGRADE) --group test \
 	    pyproject.toml --output-file requirements.lock
-	$(LOCK_COMMAND) $(UPGRADE) --group train --constraints requirements.lock \
-	    --output-file requirements-train.lock
+	for group in $(LAYERS); do \
+	    $(LOCK_COMMAND) $(UPGRADE) --group $$group --constraints requirements.lock \
+	        --output-file requirements-$$group.lock || exit 1; \
+	done
 
 clean:  ## Remove the environments and Bazel's outputs of this checkout.
 	-bazel clean --expunge
-	rm -rf $(VENV) $(TRAIN_VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LAYERS:%=.venv-%) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # `uv` is itself in the lock: taken from there by pip, it installs the rest in a fourth of pip's
 # time. The imports at the end show that the installation works and leave bytecode behind.
@@ -84,15 +92,18 @@ $(INSTALLED): requirements.lock
 	    import official.nlp.configs.encoders'
 	touch $@
 
-# The environment of the exporter under one more layer, never a second copy of TensorFlow.
-$(TRAIN_INSTALLED): requirements-train.lock $(INSTALLED)
-	rm -rf $(TRAIN_VENV)
-	$(VENV_PYTHON) -m venv --without-pip $(TRAIN_VENV)
+# A layer has its own interpreter, which finds the packages of `.venv` after the layer's: never a
+# second copy of TensorFlow, and nothing added to what every start of the exporter looks at.
+.venv-%/installed.stamp: requirements-%.lock $(INSTALLED)
+	rm -rf $(@D)
+	$(VENV_PYTHON) -m venv --without-pip $(@D)
 	awk 'NR == FNR { installed[$$0]; next } /^[a-z]/ { wanted = !($$0 in installed) } wanted' \
-	    requirements.lock requirements-train.lock > $(TRAIN_VENV)/missing.lock
-	$(VENV)/bin/uv pip install --no-config --python $(TRAIN_VENV)/bin/python --no-deps --require-hashes \
-	    -r $(TRAIN_VENV)/missing.lock
+	    requirements.lock $< > $(@D)/missing.lock
+	$(VENV)/bin/uv pip install --no-config --python $(@D)/bin/python --no-deps \
+	    --require-hashes -r $(@D)/missing.lock \
+	    || $(VENV_PYTHON) -m pip --python $(@D)/bin/python install \
+	    --disable-pip-version-check --no-deps --require-hashes -r $(@D)/missing.lock
 	$(VENV_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
-	    > "$$($(TRAIN_VENV)/bin/python -c \
+	    > "$$($(@D)/bin/python -c \
 	    'import sysconfig; print(sysconfig.get_path("purelib"))')/exporter_environment.pth"
 	touch $@

@@ -1,6 +1,6 @@
 """The outside repositories: the Python environment, and answers to what Bazel would download."""
 
-load(":python_environment.bzl", "python_environment")
+load(":python_environment.bzl", "python_environment", "python_layer")
 
 def _written_repository_impl(repository_ctx):
     repository_ctx.file("WORKSPACE", "workspace(name = %r)\n" % repository_ctx.name)
@@ -17,6 +17,9 @@ _written_repository = repository_rule(
     },
     doc = "A repository of a few small files, given here.",
 )
+
+# The layers over the environment that tests use: "GROUP" is `@pip_GROUP`, from `.venv-GROUP`.
+_LAYERS = ["ray"]
 
 _CC_RULES = ["cc_binary", "cc_import", "cc_library", "cc_proto_library", "cc_test"]
 _CC_TOOLCHAINS = ["cc_toolchain", "cc_toolchain_suite"]
@@ -72,4 +75,13 @@ def exporter_repositories(python_environment_name = "pip"):
         )
     if not native.existing_rule(python_environment_name):
         python_environment(name = python_environment_name)
+    for group in _LAYERS:
+        name = "%s_%s" % (python_environment_name, group)
+        if not native.existing_rule(name):
+            python_layer(
+                name = name,
+                base = python_environment_name,
+                group = group,
+                lock = Label("//:requirements-%s.lock" % group),
+            )
     native.register_toolchains("@%s//:toolchain" % python_environment_name)

@@ -21,6 +21,8 @@ _PACKAGES = {
     "orbit": "tf_models_official",
     "yaml": "pyyaml",
 }
+# Packages of layers over the environment: the exporter works without, only tests depend on them.
+_OF_LAYERS = {"ray": "@pip_ray//ray"}
 # What exporter_library and exporter_test add to every target.
 _IMPLIED = {"//exporter:exporter", "//tests:conftest", "@pip//pytest"}
 _MODULES = sorted(
@@ -64,6 +66,8 @@ def _label(name: str) -> str | None:
             return f"//{'/'.join(parts[: length - 1])}:{parts[length - 1]}"
         if (source / "__init__.py").is_file():
             return f"//{'/'.join(parts[:length])}:{parts[length - 1]}"
+    if parts[0] in _OF_LAYERS:
+        return _OF_LAYERS[parts[0]]
     if importlib.util.find_spec(parts[0]) is None:
         return None
     return f"@pip//{_PACKAGES.get(parts[0], parts[0])}"
@@ -109,7 +113,7 @@ def test_deps_are_the_imports(module: str) -> None:
     trees = [ast.parse(path.with_name(name).read_text(encoding="utf-8")) for name in sources]
     imported = {label for tree in trees for name in _imports(tree) if (label := _label(name))}
     named = {label for tree in trees for name in _names_in_strings(tree) if (label := _label(name))}
-    implied = {*_IMPLIED, f"//{package}:conftest"}
+    implied = {*_IMPLIED, f"//{package}:conftest", *_OF_LAYERS.values()}
     missing, unused = sorted(imported - deps - implied), sorted(deps - imported - named - implied)
     assert not missing, f"{package}/BUILD: the target of {module} also needs {missing}"
     assert not unused, f"{package}/BUILD: the target of {module} does not need {unused}"
