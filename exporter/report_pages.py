@@ -6,39 +6,18 @@ import html
 import string
 from collections.abc import Iterable
 
-from exporter import records, reports
+from exporter import pages, records, reports
 
-_PAGE = string.Template(
-    """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>$title</title>
-<style>
-body { font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }
-table { border-collapse: collapse; margin-bottom: 2em; width: 100%; }
-td, th { border-bottom: 1px solid #ddd; padding: .3em .8em .3em 0; text-align: left;
-         vertical-align: top; }
-.passed { color: #06752b; } .failed { color: #b00020; font-weight: bold; }
-.noted { color: #8a5a00; } .skipped { color: #666; }
-.hint { color: #444; font-size: 90%; }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-<p>$verdict</p>
-$sections
-</body>
-</html>
-"""
-)
 _SECTION = string.Template(
     """<h2>$subject</h2>
 <p>$counts</p>
-<table>
+$table"""
+)
+_TABLE = string.Template(
+    """<div class="wide"><table>
 <tr><th>check</th><th>result</th><th>found</th></tr>
 $rows
-</table>
+</table></div>
 """
 )
 _ROW = string.Template('<tr><td>$name</td><td class="$status">$label</td><td>$found$hint</td></tr>')
@@ -53,18 +32,21 @@ def page(title: str, found: Iterable[reports.Report]) -> str:
       found: The reports.
     """
     found = tuple(found)
-    return _PAGE.substitute(
-        title=html.escape(f"Verification of {title}"),
-        verdict=html.escape(reports.verdict(found)),
-        sections="".join(map(_section, found)),
-    )
+    sections = "".join(map(_section, found))
+    return pages.page(f"Verification of {title}", reports.verdict(found), sections)
 
 
 def _section(report: reports.Report) -> str:
-    rows = "\n".join(map(_row, report.checks))
     return _SECTION.substitute(
-        subject=html.escape(report.subject), counts=html.escape(report.counts()), rows=rows
+        subject=html.escape(report.subject),
+        counts=html.escape(report.counts()),
+        table=table(report.checks),
     )
+
+
+def table(checks: Iterable[reports.Check]) -> str:
+    """Returns checks as a table of HTML, for a page of `pages`."""
+    return _TABLE.substitute(rows="\n".join(map(_row, checks)))
 
 
 def _row(check: reports.Check) -> str:
