@@ -31,7 +31,8 @@ h1, td, th { overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 td, th { border-bottom: 1px solid var(--line); padding: .3em .8em .3em 0; text-align: left;
          vertical-align: top; }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { white-space: nowrap; }
 .passed { color: var(--good); } .failed { color: var(--bad); font-weight: bold; }
 .noted { color: var(--note); } .skipped, .hint { color: var(--soft); }
 .hint { font-size: 90%; }
@@ -45,6 +46,8 @@ $body
 </html>
 """
 )
+
+_NUMBER = ' class="number"'
 
 
 def page(title: str, summary: str, body: str, style: str = "") -> str:
@@ -62,21 +65,24 @@ def page(title: str, summary: str, body: str, style: str = "") -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False) -> str:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers_from: int | None = None
+) -> str:
     """Returns a table that scrolls sideways where the page is narrow.
 
     Args:
       head: What is above the columns, as text.
       rows: The cells, as text.
-      numbers: Whether all columns but the first are numbers.
+      numbers_from: The first of the columns that are numbers, which are aligned to the right.
     """
-    lines = [_row("th", head, numbers), *(_row("td", row, numbers) for row in rows)]
+    lines = [_row("th", head, numbers_from), *(_row("td", row, numbers_from) for row in rows)]
     return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>\n"
 
 
-def _row(tag: str, cells: Sequence[str], numbers: bool) -> str:
-    kinds = ["", *(' class="number"' if numbers else "" for _ in cells[1:])]
+def _row(tag: str, cells: Sequence[str], numbers_from: int | None) -> str:
+    first = len(cells) if numbers_from is None else numbers_from
     inner = (
-        f"<{tag}{kind}>{html.escape(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True)
+        f"<{tag}{_NUMBER if column >= first else ''}>{html.escape(cell)}</{tag}>"
+        for column, cell in enumerate(cells)
     )
     return f"<tr>{''.join(inner)}</tr>"

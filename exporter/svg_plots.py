@@ -96,7 +96,7 @@ def plot(title: str, lines: Sequence[Line], *, x_label: str, y_label: str) -> st
     label = html.escape(f"{title}: {', '.join(line.label for line in lines)}", quote=True)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}" '
-        f'style="width: 100%; max-width: {_WIDTH}px; font: 12px sans-serif">\n'
+        f'style="width: 100%; max-width: {_WIDTH}px; font: 13px sans-serif">\n'
         + "\n".join(parts)
         + "\n</svg>\n"
     )
@@ -149,10 +149,10 @@ def _band(frame: _Frame, line: Line, color: str) -> str:
 
 
 def _legend(styles: Iterable[tuple[Line, str, str]]) -> Iterable[str]:
-    right = _WIDTH - _RIGHT
+    right = float(_WIDTH - _RIGHT)
     for line, color, dash in reversed(list(styles)):
         yield _text(right, 14, line.label, "end")
-        right -= 7 * len(line.label) + 6
+        right -= 7.5 * len(line.label) + 6
         yield (
             f'<path d="M{right - 24},10 L{right},10" stroke="var({color})" stroke-width="2" '
             f'stroke-dasharray="{dash or "none"}" fill="none"/>'

@@ -47,7 +47,7 @@ def test_every_colour_is_there_in_light_and_dark() -> None:
 
 
 def test_a_table() -> None:
-    table = pages.table(["arm", "score"], [["export", "0.9"], ["<b>", "0.8"]], numbers=True)
+    table = pages.table(["arm", "score"], [["export", "0.9"], ["<b>", "0.8"]], numbers_from=1)
 
     assert '<td class="number">0.9</td>' in table
     assert '<td class="number">export' not in table

@@ -30,25 +30,28 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class ArmRun:
-    """One fine-tuning of one arm.
+    """One run of one arm: a fine-tuning, or a check without one, which has scores alone.
 
     Attributes:
       arm: EXPORT or BASELINE.
-      seed: Of the head's initial values, the order of examples and dropout.
+      seed: Of the head's initial values, the order of examples and dropout, or of what else is
+        drawn at random.
       metrics: The metrics' values after the last step, by their names.
       curve: How it learned.
       steps_per_second: Of training, the first steps, which are traced, left out.
       peak_memory_bytes: The largest memory of the process so far, when the run ended.
       input_share: Which part of the training time was spent waiting for inputs, 0 to 1.
+      intervals: 95% intervals of metrics over the examples, where they were taken, by names.
     """
 
     arm: str
     seed: int
     metrics: dict[str, float]
-    curve: Curve
-    steps_per_second: float
-    peak_memory_bytes: int
-    input_share: float
+    curve: Curve | None = None
+    steps_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    input_share: float | None = None
+    intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -216,6 +216,8 @@ def number(value: float, *, signed: bool = False) -> str:
       signed: Whether a plus is written, too.
     """
     sign = "+" if signed else ""
+    if abs(value) < _ROUNDING / 10:
+        value = 0.0
     if value == 0 or 5e-5 <= abs(value) < 1000:
         return f"{value:{sign}.4f}"
     return f"{value:{sign}.4g}"

@@ -164,7 +164,7 @@ def test_scores_that_are_no_numbers(value: float) -> None:
 
 
 def _run(arm: str, seed: int, **metrics: float) -> records.ArmRun:
-    return records.ArmRun(arm, seed, metrics, records.Curve([], [], {}, []), 1.0, 1, 0.1)
+    return records.ArmRun(arm, seed, metrics)
 
 
 def test_each_metric_is_compared_by_itself() -> None:
@@ -185,6 +185,7 @@ def test_each_metric_is_compared_by_itself() -> None:
     ("value", "text"),
     [
         (0.0, "0.0000"),
+        (-1e-9, "0.0000"),
         (0.91234, "0.9123"),
         (12.5, "12.5000"),
         (0.0000123, "1.23e-05"),
