@@ -15,14 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import gin
 
-from exporter.sweep import jobs, launchers
+from exporter.sweep import jobs, launchers, scheduling
 
 if TYPE_CHECKING:
     from exporter.sweep.states import State
 
-# What a process needs beside weights, and how many times the weights, at most.
-_BYTES = 800_000_000
-_TIMES_WEIGHTS = 2.5
 _PRELOADED = "exporter.sweep.worker"
 # What `multiprocessing` adds to it for a socket's path has 33 bytes.
 _LONGEST_FOLDER = 70
@@ -48,12 +45,12 @@ class Local:
             return
         count = min(self.num_workers or _affordable(planned), len(planned))
         with _started(count, planned[0].shared) as workers:
-            yield from _Run(_Queue(planned), workers, self.retries).events()
+            yield from _Run(scheduling.Queue(planned), workers, self.retries).events()
 
 
 def _affordable(planned: Sequence[jobs.Job]) -> int:
     """How many processes there are cores and memory for."""
-    each = _BYTES + _TIMES_WEIGHTS * max(job.weights for job in planned)
+    each = scheduling.memory(max(job.weights for job in planned))
     return max(1, min(len(os.sched_getaffinity(0)), int(_available_memory() / each)))
 
 
@@ -63,39 +60,6 @@ def _available_memory() -> int:
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-class _Queue:
-    """Jobs by what they share: each process goes on with what it has loaded while there is more."""
-
-    def __init__(self, planned: Sequence[jobs.Job]) -> None:
-        self._groups: dict[str, collections.deque[jobs.Job]] = {}
-        for job in planned:
-            self._groups.setdefault(job.group, collections.deque()).append(job)
-        self._begun: set[str] = set()
-
-    def next(self, group: str | None) -> jobs.Job | None:
-        """Takes a job.
-
-        Args:
-          group: What the process has loaded.
-
-        Returns:
-          None if there is no more.
-        """
-        if group is not None and self._groups.get(group):
-            return self._groups[group].popleft()
-        rest = {name: waiting for name, waiting in self._groups.items() if waiting}
-        fresh = [name for name in rest if name not in self._begun]
-        if fresh:
-            self._begun.add(fresh[0])
-            return rest[fresh[0]].popleft()
-        # The other end: neighbours have most in common.
-        return max(rest.values(), key=len).pop() if rest else None
-
-    def put_back(self, job: jobs.Job) -> None:
-        """Makes a job the next one of its group."""
-        self._groups[job.group].appendleft(job)
 
 
 class _Worker:
@@ -140,7 +104,7 @@ class _Worker:
 class _Run:
     """The course of one sweep."""
 
-    def __init__(self, queue: _Queue, workers: Sequence[_Worker], retries: int) -> None:
+    def __init__(self, queue: scheduling.Queue, workers: Sequence[_Worker], retries: int) -> None:
         self._queue = queue
         self._workers = workers
         self._retries = retries

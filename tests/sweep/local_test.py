@@ -70,23 +70,6 @@ def test_processes_end_when_the_launcher_stops(tmp_path: pathlib.Path) -> None:
     assert local.multiprocessing.active_children() == []
 
 
-def test_jobs_go_where_what_they_need_is_loaded() -> None:
-    planned = [
-        jobs.Job(f"{group}{index}", "", {}, (), "", group, 0)
-        for group in ("x", "y")
-        for index in range(3)
-    ]
-    queue = local._Queue(planned)
-    first, second = queue.next(None), queue.next(None)
-    assert first is not None
-    assert second is not None
-    assert (first.name, second.name) == ("x0", "y0")
-    assert [queue.next("y").name for _ in range(3)] == ["y1", "y2", "x2"]  # type: ignore[union-attr]
-    queue.put_back(first)
-    assert [queue.next("x").name for _ in range(2)] == ["x0", "x1"]  # type: ignore[union-attr]
-    assert queue.next("x") is None
-
-
 def test_as_many_processes_as_there_are_cores_and_memory_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
