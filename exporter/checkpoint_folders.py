@@ -55,10 +55,10 @@ def newest(folder: str) -> Newest | None:
     Returns:
       None where there is no checkpoint, or several of which nothing tells the newest.
     """
-    named, there = None, []
+    named, unfit, there = None, None, []
     for _ in range(_ATTEMPTS):
         # The name first: what it names is complete when the folder is listed.
-        named = _named(folder)
+        named, unfit = _named(folder)
         there = prefixes_in(folder)
         if named is None or named in there:
             break
@@ -66,26 +66,41 @@ def newest(folder: str) -> Newest | None:
         return Newest(named, tuple(_newer(named, there)))
     if len({_stem(prefix) for prefix in there}) != 1:
         return None
-    found = []
     if named is not None:
-        text = f"{folder}/checkpoint names {_name(named)}, which is not there"
+        unfit = f"names {_name(named)}, which is not there"
+    found = []
+    if unfit is not None:
+        text = f"{folder.rstrip('/')}/checkpoint {unfit}; taken is {_name(there[-1])}"
         found.append(findings.Finding("checkpoint", text, is_warning=True))
     return Newest(there[-1], tuple(found))
 
 
-def _named(folder: str) -> str | None:
+def _named(folder: str) -> tuple[str | None, str | None]:
     """Returns the prefix that the file `checkpoint` names, as it would be in this folder.
 
     The file may hold the path of another machine, or the one before the folder was moved.
+
+    Returns:
+      The prefix, or None, and why there is none though there is the file.
     """
-    if ordinary_files.why_not(f"{folder}/checkpoint", ordinary_files.CONFIGURATION_BYTES):
-        return None
+    file = f"{folder.rstrip('/')}/checkpoint"
+    unfit = ordinary_files.why_not(file, ordinary_files.CONFIGURATION_BYTES)
+    if unfit is not None:
+        return None, f"is no ordinary file ({unfit})"
+    if not tf.io.gfile.exists(file) or tf.io.gfile.isdir(file):
+        return None, None
+    name = _stated(folder)
+    if not name:
+        return None, "is damaged: it names no checkpoint"
+    return f"{folder.rstrip('/')}/{name}", None
+
+
+def _stated(folder: str) -> str | None:
     try:
         state = tf.train.get_checkpoint_state(folder)
-    except ValueError:  # It names nothing or is no text: anything may be called "checkpoint".
+    except ValueError:  # It names nothing, or is no text.
         return None
-    name = _name(state.model_checkpoint_path) if state else ""
-    return f"{folder.rstrip('/')}/{name}" if name else None
+    return _name(state.model_checkpoint_path) if state else None
 
 
 def _newer(named: str, there: Sequence[str]) -> list[findings.Finding]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import logging
 import os
 import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_TEMPORARY = ".temporary"
 
 _logger = logging.getLogger(__name__)
 
@@ -75,5 +80,51 @@ def remove(folder: str) -> None:
     """Removes a folder with all that is in it, and nothing that links in it lead to."""
     if is_remote(folder):
         tf.io.gfile.rmtree(folder)
-    else:
+        return
+    try:
         shutil.rmtree(folder)
+    except PermissionError:
+        # Folders that have been protected against changes, as those of the one above are not.
+        for inner, names, _ in os.walk(folder):
+            for name in (".", *names):
+                path = os.path.join(inner, name)
+                if not os.path.islink(path):
+                    os.chmod(path, stat.S_IRWXU)
+        shutil.rmtree(folder)
+
+
+def remove_empty(folders: Iterable[str]) -> None:
+    """Removes local folders where they are empty."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
+def missing(folder: str) -> list[str]:
+    """Returns the local folders that would have to be made for this one, itself first."""
+    found = []
+    while not is_remote(folder) and not os.path.lexists(folder):
+        found.append(folder)
+        folder = os.path.dirname(folder)
+    return found
+
+
+@contextlib.contextmanager
+def temporary_in(folder: str) -> Iterator[None]:
+    """While open, this process makes its temporary files in a folder of its own within a folder.
+
+    So nothing of them is left where that one is removed, whenever the process is killed: AutoGraph
+    removes those that it writes when Python ends. On file systems that are not local, they are made
+    where they are otherwise.
+    """
+    if is_remote(folder):
+        yield
+        return
+    path, before = os.path.join(folder, _TEMPORARY), tempfile.tempdir
+    os.makedirs(path)
+    tempfile.tempdir = path
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(path, ignore_errors=True)

@@ -7,9 +7,7 @@ variables they would appear among the variables of whatever model this becomes a
 from __future__ import annotations
 
 import hashlib
-import pathlib
-import shutil
-import tempfile
+import secrets
 import weakref
 import zlib
 
@@ -26,21 +24,24 @@ class InflatedFile(tf.saved_model.experimental.TrackableResource):
     """
 
     def __init__(self, name: str, content: bytes) -> None:
-        """Writes the file, to where it is until it is saved with a model.
+        """Writes the file, to memory until it is saved with a model.
 
         Args:
           name: The file's name among the assets.
           content: The bytes.
         """
         super().__init__(device="CPU")
-        folder = tempfile.mkdtemp()
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        path = pathlib.Path(folder, name)
+        # Nothing of it is left, however the process ends.
+        folder = f"ram://{secrets.token_hex(8)}"
+        tf.io.gfile.makedirs(folder)
+        weakref.finalize(self, tf.io.gfile.rmtree, folder)
+        path = f"{folder}/{name}"
         content += bytes(-len(content) % _WORD_BYTES)
-        path.write_bytes(zlib.compress(_by_place(content)))
+        with tf.io.gfile.GFile(path, "wb") as file:
+            file.write(zlib.compress(_by_place(content)))
         self.size = len(content)
         self._name = f"inflated_{hashlib.sha256(content).hexdigest()}"
-        self._file = self._track_trackable(tf.saved_model.Asset(str(path)), "file")
+        self._file = self._track_trackable(tf.saved_model.Asset(path), "file")
         self._path = self._file.asset_path
         self._initialize()
 

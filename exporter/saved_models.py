@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from exporter import canonical, checkpoints, restorations, tensor_bundles
+from exporter import canonical, checkpoints, folders, restorations, tensor_bundles
 
 
 class Exportable(tf.train.Checkpoint):
@@ -57,7 +57,7 @@ def write(
     Raises:
       UserError: A stored value is NaN or infinite.
     """
-    with module.tracing(), _left_out(restoration):
+    with module.tracing(), _left_out(restoration), folders.temporary_in(path):
         tf.saved_model.save(module, path, signatures=module.signatures())
     if restoration is not None:
         _append_stored_values(module, path + "/variables/variables", restoration)

@@ -107,20 +107,20 @@ def _writing(staging: str, path: str) -> Iterator[None]:
     try:
         yield
     except (tf.errors.OpError, OSError) as error:
-        if not _is_of_writing(error, staging):
+        if not _is_of_writing(error, staging, path):
             raise
         raise errors.UserError(
-            "There must be room and permission to write the export. Nothing of it is left, and "
-            "what was there before is as it was.",
+            "There must be room and permission to write the export. What was there before is as it "
+            "was.",
             received=f"{path} ({_reason(error)})",
             setting=_SETTING,
         ) from error
 
 
-def _is_of_writing(error: tf.errors.OpError | OSError, staging: str) -> bool:
+def _is_of_writing(error: tf.errors.OpError | OSError, staging: str, path: str) -> bool:
     if isinstance(error, OSError):
         file = str(error.filename or "")
-        own = file.startswith(staging) or file == os.path.dirname(staging)
+        own = file.startswith(staging) or file in (path, os.path.dirname(path))
         return own or error.errno in _NO_ROOM
     if isinstance(error, tf.errors.DataLossError):
         return False
@@ -173,6 +173,7 @@ def staged(path: str, *, overwrite: bool) -> Iterator[str]:
     parent = os.path.dirname(path)
     staging = os.path.join(parent, _staging_prefix(path) + secrets.token_hex(4))
     lock = None
+    made = folders.missing(parent)
     try:
         with _as_user_error(path):
             tf.io.gfile.makedirs(parent)
@@ -184,6 +185,7 @@ def staged(path: str, *, overwrite: bool) -> Iterator[str]:
         with _writing(staging, path):
             yield staging
             with _alone_in(parent):
+                _require_same(staging, lock)
                 check(path, overwrite=overwrite)
                 folders.rename(staging, path)
     finally:
@@ -195,6 +197,13 @@ def staged(path: str, *, overwrite: bool) -> Iterator[str]:
             raise
         if lock is not None:
             os.close(lock)
+        folders.remove_empty(made)
+
+
+def _require_same(staging: str, lock: int | None) -> None:
+    """Raises an error if a folder has been removed, even if there is one of its name again."""
+    if lock is not None and not os.path.samestat(os.stat(staging), os.fstat(lock)):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), staging)
 
 
 def _check_replaceable(path: str, overwrite: bool) -> None:
@@ -269,8 +278,12 @@ def _remove_leftovers(path: str) -> None:
             lock = folder_locks.lock(leftover)
             if lock is None:  # Another process is writing it.
                 continue
-        _logger.warning("Removed %s, left by an interrupted export.", leftover)
-        folders.remove(leftover)
+        try:
+            folders.remove(leftover)
+            _logger.warning("Removed %s, left by an interrupted export.", leftover)
+        except OSError as error:
+            text = "%s, left by an interrupted export, cannot be removed (%s)."
+            _logger.warning(text, leftover, _reason(error))
         if lock is not None:
             os.close(lock)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -42,13 +41,18 @@ def _wordpiece(choices: settings.TokenizerSettings) -> tfnlp_layers.BertTokenize
         options["unknown_token"] = unknown
     if choices.do_lower_case and not choices.strip_accents:
         options["basic_tokenizer_class"] = bert_tokenizer.AccentPreservingBasicTokenizer
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "vocab.txt")
-        with open(path, "w", encoding="utf-8", newline="\n") as file:
+    # In memory: nothing of it is left, however the process ends.
+    folder = f"ram://{secrets.token_hex(8)}"
+    path = f"{folder}/vocab.txt"
+    tf.io.gfile.makedirs(folder)
+    try:
+        with tf.io.gfile.GFile(path, "w") as file:
             file.write("\n".join(_different(choices.vocab_file or "")) + "\n")
         return tfnlp_layers.BertTokenizer(
             vocab_file=path, lower_case=choices.do_lower_case, tokenizer_kwargs=options
         )
+    finally:
+        tf.io.gfile.rmtree(folder)
 
 
 def _different(path: str) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
@@ -82,7 +83,12 @@ class TestNewest:
         folder = _write(tmp_path, "ckpt-9", "ckpt-10", named="ckpt-11")
         assert _picked(folder) == (
             "ckpt-10",
-            ["warning: checkpoint: FOLDER/checkpoint names ckpt-11, which is not there"],
+            [
+                (
+                    "warning: checkpoint: FOLDER/checkpoint names ckpt-11, which is not there; "
+                    "taken is ckpt-10"
+                )
+            ],
         )
 
     def test_removed_between_reading_the_name_and_listing(
@@ -111,7 +117,28 @@ class TestNewest:
     def test_a_file_that_names_nothing(self, tmp_path: pathlib.Path, content: bytes) -> None:
         folder = _write(tmp_path, "ckpt-9")
         (tmp_path / "checkpoint").write_bytes(content)
-        assert _picked(folder) == ("ckpt-9", [])
+        assert _picked(folder) == (
+            "ckpt-9",
+            [
+                (
+                    "warning: checkpoint: FOLDER/checkpoint is damaged: it names no checkpoint; "
+                    "taken is ckpt-9"
+                )
+            ],
+        )
+
+    def test_a_named_pipe_called_checkpoint(self, tmp_path: pathlib.Path) -> None:
+        folder = _write(tmp_path, "ckpt-9")
+        os.mkfifo(tmp_path / "checkpoint")
+        assert _picked(folder) == (
+            "ckpt-9",
+            [
+                (
+                    "warning: checkpoint: FOLDER/checkpoint is no ordinary file (a named pipe); "
+                    "taken is ckpt-9"
+                )
+            ],
+        )
 
     def test_a_folder_called_checkpoint(self, tmp_path: pathlib.Path) -> None:
         folder = _write(tmp_path, "ckpt-9")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import pathlib
+import tempfile
 
 import pytest
 import tensorflow as tf
@@ -54,3 +56,30 @@ def test_removing_follows_no_links(tmp_path: pathlib.Path) -> None:
     folders.remove(str(tmp_path / "export"))
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
     assert (tmp_path / "precious" / "file").read_text() == "precious"
+
+
+def test_folders_to_be_made(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "link").symlink_to("nothing")
+    assert folders.missing(f"{tmp_path}/a/b") == [f"{tmp_path}/a/b", f"{tmp_path}/a"]
+    assert folders.missing(str(tmp_path)) == []
+    assert folders.missing(f"{tmp_path}/link/a") == [f"{tmp_path}/link/a"]
+    assert folders.missing("gs://bucket/a") == []
+
+
+def test_empty_folders_are_removed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "file").touch()
+    folders.remove_empty([f"{tmp_path}/a/b/c", f"{tmp_path}/a/b", f"{tmp_path}/a"])
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["file"]
+
+
+def test_temporary_files_within_a_folder(tmp_path: pathlib.Path) -> None:
+    before = tempfile.gettempdir()
+    with folders.temporary_in(str(tmp_path / "export")):
+        descriptor, file = tempfile.mkstemp()
+        os.close(descriptor)
+        assert pathlib.Path(file).parents[1] == tmp_path / "export"
+    assert tempfile.gettempdir() == before
+    assert list(tmp_path.rglob("*")) == [tmp_path / "export"]
+    with folders.temporary_in("gs://bucket/export"):
+        assert tempfile.gettempdir() == before

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import pathlib
 import shutil
+import tempfile
 
 import pytest
 import tensorflow as tf
@@ -43,3 +45,16 @@ def test_saved_and_saved_again(tmp_path: pathlib.Path) -> None:
     assert str(tmp_path).encode() not in (tmp_path / "second" / "saved_model.pb").read_bytes()
     variables = tf.train.list_variables(str(tmp_path / "second" / "variables" / "variables"))
     assert [name for name, _ in variables] == ["_CHECKPOINTABLE_OBJECT_GRAPH"]
+
+
+def test_nothing_is_written_until_it_is_saved(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    file = inflated_files.InflatedFile("table.zlib", _CONTENT)
+    path = file._path.numpy()
+    assert list(tmp_path.iterdir()) == []
+    assert tf.io.gfile.exists(path)
+    del file
+    gc.collect()
+    assert not tf.io.gfile.exists(path)

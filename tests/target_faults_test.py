@@ -15,8 +15,8 @@ import tensorflow as tf
 from exporter import errors, targets
 
 _NO_ROOM = (
-    "There must be room and permission to write the export. Nothing of it is left, and what was "
-    "there before is as it was.\n  received: "
+    "There must be room and permission to write the export. What was there before is as it was.\n"
+    "  received: "
 )
 
 
@@ -86,6 +86,47 @@ def test_the_parent_is_removed_meanwhile(target: pathlib.Path) -> None:
     message = _error(target, lambda staging: shutil.rmtree(staging.parent))
     assert message == f"{_NO_ROOM}{target} (No such file or directory)"
     assert not target.parent.exists()
+
+
+def test_the_staging_folder_is_removed_and_made_again(target: pathlib.Path) -> None:
+    """By what writes to it next: there would be a part of an export."""
+
+    def write(staging: pathlib.Path) -> None:
+        shutil.rmtree(staging)
+        (staging / "assets.extra").mkdir(parents=True)
+
+    assert _error(target, write) == f"{_NO_ROOM}{target} (No such file or directory)"
+    _assert_old(target)
+
+
+def test_folders_made_for_nothing_are_removed(target: pathlib.Path) -> None:
+    new = target.parent / "a" / "b" / "bert"
+    _error(new, lambda staging: _raise(OSError(errno.ENOSPC, "No space left on device")))
+    _assert_old(target)
+
+
+def test_leftovers_that_cannot_be_removed_are_named(
+    target: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "exporter.targets")
+    leftover = target.with_name(f".{target.name}.staging-01234567")
+    leftover.mkdir()
+    remove = shutil.rmtree
+    monkeypatch.setattr(
+        shutil,
+        "rmtree",
+        lambda folder: (
+            _raise(OSError(1, "Operation not permitted"))
+            if folder == str(leftover)
+            else remove(folder)
+        ),
+    )
+    with targets.staged(str(target), overwrite=True) as staging:
+        (pathlib.Path(staging) / "saved_model.pb").write_text("new")
+    assert (target / "saved_model.pb").read_text() == "new"
+    assert caplog.messages == [
+        f"{leftover}, left by an interrupted export, cannot be removed (Operation not permitted)."
+    ]
 
 
 def test_the_old_export_vanishes_meanwhile(target: pathlib.Path) -> None:

@@ -209,7 +209,8 @@ class TestStaged:
         self, target: str, error: type[BaseException]
     ) -> None:
         _interrupt(target, error)
-        assert not list(_local(target).parent.iterdir())
+        parent = _local(target).parent
+        assert list(parent.parent.rglob("*")) == ([parent] if "://" in target else [])
 
     def test_the_old_export_is_there_after_an_exception(self, target: str) -> None:
         _export(target, "old")
