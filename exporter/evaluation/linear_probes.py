@@ -1,0 +1,218 @@
+"""Linear probes: how much of what is asked for a linear model finds in frozen vectors.
+
+A logistic regression predicts classes, a ridge regression scores, as in SentEval (Conneau and
+Kiela, 2018, arxiv.org/abs/1803.05449): vectors are standardized, and how strongly the model is held
+back is chosen by cross-validation on the examples to train on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from scipy import optimize, special
+
+from exporter.evaluation import scoring
+
+# Of the penalty, from the strongest, which is quickest to fit: each begins where the last ended.
+STRENGTHS = (10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
+_FOLDS = 5
+_ITERATIONS = 300
+_TOLERANCE = 1e-7  # Of the loss, in parts of it.
+# Less than this is rounding: the column is constant.
+_LEAST_DEVIATION = 1e-7
+
+Model = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Vectors and what is to be predicted of them.
+
+    Attributes:
+      vectors: Float `[N, D]` (N: how many examples, D: length of a vector).
+      labels: The numbers of the classes or the scores, `[N]`.
+    """
+
+    vectors: np.ndarray
+    labels: np.ndarray
+
+    def rows(self, chosen: np.ndarray) -> Examples:
+        """Returns some of the examples."""
+        return Examples(self.vectors[chosen], self.labels[chosen])
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """What a probe found.
+
+    Attributes:
+      scores: The scores on examples that it was not fitted to, by the metrics' names.
+      intervals: Their 95% intervals over these examples.
+      strength: The penalty that was chosen, one of `STRENGTHS`.
+    """
+
+    scores: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    strength: float
+
+
+def probe(
+    train: Examples,
+    validation: Examples,
+    *,
+    num_classes: int,
+    metrics: Sequence[str],
+    seed: int,
+) -> Probe:
+    """Fits a linear model and scores it.
+
+    Args:
+      train: What it is fitted to.
+      validation: What it is scored on.
+      num_classes: How many classes there are; 0 where scores are predicted.
+      metrics: Which of `scoring.METRICS`.
+      seed: Of how `train` is divided, and of the intervals.
+
+    Raises:
+      ValueError: There are fewer than two examples to train on, or none to score on.
+    """
+    if len(train.labels) < 2 or not len(validation.labels):
+        raise ValueError(
+            f"A probe needs two examples to train on and one to score on, and got "
+            f"{len(train.labels)} and {len(validation.labels)}."
+        )
+    family = Logistic(num_classes) if num_classes else Ridge()
+    strength = _best_strength(train, family, seed)
+    *_, model = family.fit(train, STRENGTHS[: STRENGTHS.index(strength) + 1])
+    predicted = family.predicted(model(validation.vectors))
+    scores, intervals = scoring.score(metrics, validation.labels, predicted, seed=seed)
+    return Probe(scores, intervals, strength)
+
+
+def _best_strength(train: Examples, family: Logistic | Ridge, seed: int) -> float:
+    """The strength of the smallest loss on parts of the examples that were left out in turn.
+
+    Weaker ones, which take longest, are tried only while the loss becomes less.
+    """
+    parts = folds(train.labels, seed)
+    left_out = [train.rows(parts == number) for number in range(parts.max() + 1)]
+    fitted = [family.fit(train.rows(parts != number), STRENGTHS) for number in range(len(left_out))]
+    best, least = STRENGTHS[0], math.inf
+    for strength, *models in zip(STRENGTHS, *fitted, strict=True):
+        loss = sum(
+            family.loss(model(part.vectors), part.labels)
+            for model, part in zip(models, left_out, strict=True)
+        )
+        if loss >= least:
+            break
+        best, least = strength, loss
+    return best
+
+
+def folds(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Divides examples into parts that have about the same labels.
+
+    Args:
+      labels: The labels, `[N]`.
+      seed: Of the order among equal labels.
+
+    Returns:
+      The number of each example's part, int `[N]`.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    parts = np.empty(len(labels), int)
+    parts[order] = np.arange(len(labels)) % min(_FOLDS, len(labels))
+    return parts
+
+
+@dataclasses.dataclass(frozen=True)
+class Logistic:
+    """Multinomial logistic regression, penalized by half the squared length of its weights.
+
+    Attributes:
+      num_classes: How many classes there are.
+    """
+
+    num_classes: int
+
+    def fit(self, train: Examples, strengths: Sequence[float]) -> Iterator[Model]:
+        """Yields a model that makes logits `[N, C]` (C: how many classes) for each strength."""
+        standardize = _standardizer(train.vectors)
+        inputs = standardize(train.vectors)
+        wanted = np.eye(self.num_classes)[train.labels.astype(int)]
+        weights = np.zeros([inputs.shape[1] + 1, self.num_classes])
+        for strength in strengths:
+            weights = _minimized(inputs, wanted, strength, weights)
+            yield _linear(standardize, weights[:-1], weights[-1])
+
+    def loss(self, outputs: np.ndarray, labels: np.ndarray) -> float:
+        """Returns the sum of the cross entropies."""
+        logs = special.log_softmax(outputs, axis=1)
+        return float(-np.sum(logs[np.arange(len(labels)), labels.astype(int)]))
+
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        """Returns the most likely classes, `[N]`."""
+        return np.argmax(outputs, axis=1)
+
+
+def _minimized(
+    inputs: np.ndarray, wanted: np.ndarray, strength: float, start: np.ndarray
+) -> np.ndarray:
+    """Minimizes mean cross entropy and penalty; the last row of weights is the bias, left free."""
+
+    def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = flat.reshape(start.shape)
+        logs = special.log_softmax(inputs @ weights[:-1] + weights[-1], axis=1)
+        penalty = strength / 2 * np.sum(np.square(weights[:-1]))
+        loss = penalty - np.sum(wanted * logs) / len(inputs)
+        slope = (np.exp(logs) - wanted) / len(inputs)
+        gradient = np.vstack([inputs.T @ slope + strength * weights[:-1], slope.sum(axis=0)])
+        return float(loss), gradient.ravel()
+
+    found = optimize.minimize(
+        loss_and_gradient,
+        start.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": _ITERATIONS, "ftol": _TOLERANCE},
+    )
+    return found.x.reshape(start.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ridge:
+    """Linear regression, penalized by half the squared length of its weights, in closed form."""
+
+    def fit(self, train: Examples, strengths: Sequence[float]) -> Iterator[Model]:
+        """Yields a model that makes scores `[N, 1]` for each strength."""
+        standardize = _standardizer(train.vectors)
+        inputs = standardize(train.vectors)
+        bias = np.mean(train.labels, keepdims=True)
+        sizes, directions = np.linalg.eigh(inputs.T @ inputs / len(inputs))
+        along = directions.T @ (inputs.T @ (train.labels - bias)) / len(inputs)
+        for strength in strengths:
+            weights = directions @ (along / (sizes + strength))
+            yield _linear(standardize, weights[:, np.newaxis], bias)
+
+    def loss(self, outputs: np.ndarray, labels: np.ndarray) -> float:
+        """Returns the sum of the squared errors."""
+        return float(np.sum(np.square(outputs[:, 0] - labels)))
+
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        """Returns the scores, `[N]`."""
+        return outputs[:, 0]
+
+
+def _standardizer(vectors: np.ndarray) -> Model:
+    """What gives each column mean 0 and deviation 1, but for those that are constant."""
+    mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)
+    scale = np.where(deviation > _LEAST_DEVIATION, deviation, np.inf)
+    return lambda given: (given - mean) / scale
+
+
+def _linear(standardize: Model, weights: np.ndarray, bias: np.ndarray) -> Model:
+    return lambda given: standardize(given) @ weights + bias
