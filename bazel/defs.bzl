@@ -18,11 +18,12 @@ def exporter_library(name, deps = [], **kwargs):
         **kwargs
     )
 
-def exporter_test(name, deps = [], data = [], size = "medium", tags = [], **kwargs):
+def exporter_test(name, srcs = None, deps = [], data = [], size = "medium", tags = [], **kwargs):
     """Runs `NAME.py` with pytest.
 
     Args:
       name: The test file's name without `.py`: that of the module under test, and `_test`.
+      srcs: In its place, test files that share what is costly to make: they run in one process.
       deps: All that it imports: modules of the exporter, test helpers, `@pip//PACKAGE`.
       data: Files that it reads.
       size: "small" for less than a minute and without TensorFlow, "medium" up to 5 minutes, "large"
@@ -30,14 +31,12 @@ def exporter_test(name, deps = [], data = [], size = "medium", tags = [], **kwar
       tags: Bazel's tags, e.g. "exclusive" for what measures time.
       **kwargs: Passed to `py_test`.
     """
+    files = srcs or [name + ".py"]
     native.py_test(
         name = name,
         size = size,
-        srcs = [
-            name + ".py",
-            _PYTEST_MAIN,
-        ],
-        args = ["$(location %s.py)" % name],
+        srcs = files + [_PYTEST_MAIN],
+        args = ["$(location %s)" % file for file in files],
         data = ["//:pyproject.toml"] + data,
         main = _PYTEST_MAIN,
         python_version = "PY3",

@@ -71,7 +71,8 @@ def forward(first: str, second: str, vocab_size: str, batch_size: str, length: s
     return [one.wall for one in timing.in_turn(calls)]
 
 
-_PROBES: dict[str, Callable[..., list[float]]] = {
+# What `Workspace.probe` can ask for, by name.
+PROBES: dict[str, Callable[..., list[float]]] = {
     probe.__name__: probe
     for probe in (
         load,
@@ -87,4 +88,4 @@ _PROBES: dict[str, Callable[..., list[float]]] = {
 
 if __name__ == "__main__":
     _, _name, _output, *_arguments = sys.argv
-    pathlib.Path(_output).write_text(json.dumps(_PROBES[_name](*_arguments)), encoding="utf-8")
+    pathlib.Path(_output).write_text(json.dumps(PROBES[_name](*_arguments)), encoding="utf-8")

@@ -89,12 +89,12 @@ def _targets(package: str) -> dict[str, tuple[list[str], set[str]]]:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
         arguments = {keyword.arg: keyword.value for keyword in node.keywords}
-        if node.func.id in ("exporter_library", "exporter_test"):
-            sources = [ast.literal_eval(arguments["name"]) + ".py"]
-        elif node.func.id in ("py_library", "py_binary"):
+        if node.func.id not in ("exporter_library", "exporter_test", "py_library", "py_binary"):
+            continue
+        if "srcs" in arguments:
             sources = ast.literal_eval(arguments["srcs"])
         else:
-            continue
+            sources = [ast.literal_eval(arguments["name"]) + ".py"]
         assert not targets.keys() & set(sources), f"{package}/BUILD has two targets for {sources}"
         labels = ast.literal_eval(arguments["deps"]) if "deps" in arguments else []
         deps = {_absolute(label, package) for label in labels}

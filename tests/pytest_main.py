@@ -12,7 +12,8 @@ import pytest
 class Shard:
     """Of the tests, the part that Bazel gives to this process.
 
-    Tests with the same parameters stay together, for the sake of what they share.
+    Tests with the same `case`, or the same parameters, stay together for the sake of what they
+    share.
 
     Args:
       index: Which of the parts.
@@ -36,8 +37,10 @@ class Shard:
 
 
 def _group(item: pytest.Item) -> str:
-    parameters = getattr(item, "callspec", None)
-    return parameters.id if parameters else item.nodeid
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return item.nodeid
+    return getattr(callspec.params.get("case"), "name", callspec.id)
 
 
 def _shards() -> list[Shard]:
