@@ -228,7 +228,7 @@ def text_embedding_parity(
     for name, texts in batches.items():
         inputs = pack([tokenizer(texts)])
         mask = inputs["input_mask"].numpy()
-        expected[name] = tf.constant(_vectors(encoder(inputs, training=False), mask, choices))
+        expected[name] = tf.constant(vectors(encoder(inputs, training=False), mask, choices))
 
     def same_vectors() -> reports.Check:
         got = {name: model.loaded(texts) for name, texts in batches.items()}
@@ -237,21 +237,28 @@ def text_embedding_parity(
     return [contracts.attempt("vectors", same_vectors)]
 
 
-def _vectors(
+def vectors(
     outputs: dict[str, Any], mask: np.ndarray, choices: settings.TextEmbeddingSettings
 ) -> np.ndarray:
-    layers = [layer.numpy() for layer in outputs["encoder_outputs"]]
+    """Returns the vectors `[B, D]` of texts, in NumPy (D: hidden size).
+
+    Args:
+      outputs: The encoder's outputs.
+      mask: Which of its inputs are tokens, int `[B, L]`.
+      choices: How vectors are made.
+    """
     if choices.vector == "pooled_output":
-        vectors = outputs["pooled_output"].numpy()
+        found = outputs["pooled_output"].numpy()
     elif choices.vector == "first_token":
-        vectors = outputs["sequence_output"].numpy()[:, 0]
+        found = outputs["sequence_output"].numpy()[:, 0]
     else:
         tokens = outputs["sequence_output"].numpy()
         if choices.vector == "mean_of_last_layers":
-            tokens = np.mean(layers[-choices.layers_taken :], axis=0)
-        vectors = np.stack(
+            layers = outputs["encoder_outputs"][-choices.layers_taken :]
+            tokens = np.mean([layer.numpy() for layer in layers], axis=0)
+        found = np.stack(
             [row[chosen > 0].mean(axis=0) for row, chosen in zip(tokens, mask, strict=True)]
         )
     if choices.normalize:
-        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors
+        found = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return found
