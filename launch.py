@@ -9,11 +9,17 @@ can say under the name that --help gives.
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Until it is told in a message and after that, an interruption ends this without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import os
 import pathlib
 import sys
 
-from exporter import command_line, config
+from exporter import command_line, config, supervision
 from exporter.sweep import sweep
 
 # What `--mode` may be, and the module of its root configurable, which has the same name.
@@ -63,9 +69,10 @@ def _run_mode(root: str, configuration: config.Config) -> None:
 
 def main() -> None:
     """Runs the command line and exits with its status."""
+    command_line.open_standard_streams()
     # `bazel run` starts in a folder of its own; paths are relative to where the user is.
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", pathlib.Path.cwd()))
-    sys.exit(run(sys.argv))
+    sys.exit(supervision.supervised(lambda: run(sys.argv)))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from exporter import config, configurables, errors, flags_table, gin_parsing
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+# Nobody reads what is printed any more.
+EXIT_BROKEN_PIPE = 141
 _OWN_FLAGS: Mapping[str, str] = {
     "gin_file": "A gin file; may be repeated, later ones win. Looked for in the current folder, "
     "then where --gin_search_path says, then in the project's.",
@@ -153,7 +155,10 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """While open, SIGTERM raises `Terminated`, where a thread may say so."""
+    """While open, SIGTERM raises `Terminated`, where a thread may say so.
+
+    So does SIGINT `KeyboardInterrupt`, if the process would end by it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -162,9 +167,14 @@ def _terminable() -> Iterator[None]:
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, terminate)
+    ended_by_interruption = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    if ended_by_interruption:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
+        if ended_by_interruption:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
@@ -183,12 +193,17 @@ def reporting() -> Iterator[Outcome]:
     try:
         with _terminable():
             yield outcome
+            sys.stdout.flush()
     except Terminated:
-        print("terminated", file=sys.stderr)
+        _say("terminated")
         outcome.status = EXIT_TERMINATED
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _say("interrupted")
         outcome.status = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python would try once more at its end, and say that.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        outcome.status = EXIT_BROKEN_PIPE
     except errors.UserError as error:
         _tell(error)
         outcome.status = errors.EXIT_USER_ERROR
@@ -211,7 +226,25 @@ def _tell(error: Exception) -> None:
         traceback.print_exception(error)
     mistakes = error.errors if isinstance(error, errors.UserErrors) else [error]
     for mistake in mistakes:
-        print(f"error: {mistake}", file=sys.stderr)
+        _say(f"error: {mistake}")
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # Nobody hears it; the exit status tells all.
+        print(text, file=sys.stderr)
+
+
+def open_standard_streams() -> None:
+    """Opens standard input, output and error where they are closed.
+
+    Otherwise the next files that are opened would take their places, and what TensorFlow prints
+    would be written into an export.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # The lowest that is free.
+        pass
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115 (as long as the process)
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
 def _flag_values(modes: Sequence[str]) -> flags.FlagValues:

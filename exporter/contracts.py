@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from exporter import reports
+from exporter import errors, reports
 
 # What is raised where something is called that was not exported, or does not take such arguments.
 CALL_ERRORS = (
@@ -96,7 +96,7 @@ def _checked(clause: Clause, model: Subject) -> reports.Check:
         passed, found = None, str(why)
     except Broken as broken:
         passed, found = False, str(broken)
-    except CALL_ERRORS as error:
+    except (*CALL_ERRORS, errors.UserError) as error:
         passed, found = False, told(error)
     return reports.Check(clause.name, passed, found, clause.required, look_at=clause.look_at)
 

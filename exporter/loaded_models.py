@@ -22,6 +22,8 @@ KINDS = (ENCODER, MLM, PREPROCESSING, TEXT_EMBEDDING)
 ENCODERS = (ENCODER, MLM)
 LOAD_ERRORS = (
     tf.errors.OpError,
+    ArithmeticError,
+    AssertionError,
     AttributeError,
     LookupError,
     OSError,
@@ -171,7 +173,8 @@ def folders(path: str) -> dict[str, str]:
 
 
 def _is_saved_model(path: str) -> bool:
-    return tf.io.gfile.exists(os.path.join(path, "saved_model.pb"))
+    file = os.path.join(path, "saved_model.pb")
+    return tf.io.gfile.exists(file) or os.path.islink(file)
 
 
 def load(path: str, name: str = "") -> Model:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import mmap
 import sys
 import time
 from collections.abc import Iterator
 
 _logger = logging.getLogger(__name__)
+# What is done, for another process to read.
+_shared: mmap.mmap | None = None
+
+
+def share() -> None:
+    """Lets processes that are forked from this one tell what they do, see `shared`."""
+    global _shared  # noqa: PLW0603 (as shared memory is)
+    _shared = mmap.mmap(-1, mmap.PAGESIZE)
+
+
+def shared() -> str:
+    """Returns the step that was begun last here or in a process forked from this one."""
+    return "" if _shared is None else _shared[:].rstrip(b"\0").decode(errors="replace")
 
 
 @contextlib.contextmanager
@@ -18,6 +32,8 @@ def step(what: str) -> Iterator[None]:
     Args:
       what: What is done, as "tracing the encoder".
     """
+    if _shared is not None:
+        _shared[:] = what.encode()[: mmap.PAGESIZE].ljust(mmap.PAGESIZE, b"\0")
     terminal = sys.stderr.isatty()
     if terminal:
         print(f"  {what} …", end="", file=sys.stderr, flush=True)

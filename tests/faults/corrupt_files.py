@@ -1,12 +1,14 @@
-"""Exports from damaged files: each is told in seconds, or did not matter.
+"""Exports from damaged files, and damaged exports verified: each is told, or did not matter.
 
     python -m tests.faults.corrupt_files --cases=100
+    python -m tests.faults.corrupt_files --cases=100 --of=models
 
-runs from the project's folder, each export in a fork of one process that has imported TensorFlow.
+runs from the project's folder, each command in a fork of one process that has imported TensorFlow.
 An export must end with status 2, a message instead of a traceback, and nothing written; or be
 complete and verified. Then the damage made no difference to what is exported ("no matter": equal
 byte by byte, but for the manifest, to what the intact files give), or has left a file that is valid
-and says something else ("other": a piece of a vocabulary, say, with another letter).
+and says something else ("other": a piece of a vocabulary, say, with another letter). For damaged
+exports see `tests.faults.damaged_models`.
 """
 
 from __future__ import annotations
@@ -17,15 +19,14 @@ import contextlib
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tests.faults import damages, running
+from tests.faults import damaged_models, damages, running
 
 _MANIFEST = "export_manifest.json"
 _SECONDS = 60
 # What an export needs, and half as much again.
 _MEGABYTES = 900
-_TOLD, _NO_MATTER, _OTHER = "told", "no matter", "other"
 
 
 class Examiner:
@@ -35,6 +36,11 @@ class Examiner:
         """Will write to a folder."""
         self._folder = folder
         self._intact: dict[tuple[str, ...], Mapping[str, bytes]] = {}
+
+    @property
+    def files(self) -> Iterable[str]:
+        """The files that can be damaged."""
+        return damages.arguments(self._folder)
 
     def outcome(self, case: damages.Case) -> tuple[str, running.Ended]:
         """Damages a file and exports.
@@ -58,11 +64,11 @@ class Examiner:
         if ended.status == 0:
             shutil.rmtree(self._target)
             shutil.rmtree(f"{self._target}.record")
-            return (_NO_MATTER if exported == intact else _OTHER), ended
+            return (damages.NO_MATTER if exported == intact else damages.OTHER), ended
         assert ended.status == 2, f"status {ended.status}: {ended.told}"
         assert ended.told.count("error: ") >= 1, ended.told
         assert left in (["spm.model"], []), left
-        return _TOLD, ended
+        return damages.TOLD, ended
 
     @property
     def _target(self) -> pathlib.Path:
@@ -107,17 +113,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--of", choices=("sources", "models"), default="sources")
     chosen = parser.parse_args()
     running.import_all()
     found: collections.Counter[str] = collections.Counter()
     slowest = 0.0
     with tempfile.TemporaryDirectory() as name:
-        examiner = Examiner(pathlib.Path(name).resolve())
-        for case in damages.cases(chosen.cases, chosen.seed):
+        of = Examiner if chosen.of == "sources" else damaged_models.Examiner
+        examiner = of(pathlib.Path(name).resolve())
+        for case in damages.cases(examiner.files, chosen.cases, chosen.seed):
             outcome, ended = examiner.outcome(case)
             found[outcome] += 1
             slowest = max(slowest, ended.seconds)
-            message = ended.message.partition("\n")[0] if outcome == _TOLD else ""
+            message = ended.message.partition("\n")[0] if outcome == damages.TOLD else ""
             print(f"{case.file}, {case.damage}: {outcome} {message}", flush=True)
     print(", ".join(f"{count} times {outcome}" for outcome, count in sorted(found.items())))
     print(f"the slowest took {slowest:.1f} s")

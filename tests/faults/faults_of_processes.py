@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from tests.faults import mounts, privileges, running, scenes
 from tests.faults.scenes import Fault, Scene
@@ -27,6 +27,10 @@ _POINTS = {
 }
 _NOWHERE = pathlib.Path("/nonexistent")
 _NUM_RIVALS = 3
+# Something is printed.
+_SHOW = "--gin_params=export.show = True"
+# What is made of a signal that nobody can tell of.
+_KILLED, _ABORTED = 128 + signal.SIGKILL, 128 + signal.SIGABRT
 
 
 def _signalled(number: int, step: str, seconds: float) -> Callable[[Scene], running.Ended]:
@@ -61,17 +65,29 @@ def _signalled_at_rename(number: int, *, after: bool) -> Callable[[Scene], runni
 def _signalled_at_start(scene: Scene) -> running.Ended:
     """Interrupts commands while they import what they are made of."""
     told, begin = [], time.monotonic()
-    for milliseconds in (60, 100, 150, 200, 300, 500):
+    for milliseconds in (0, 20, 50, 100, 200):
         command = [sys.executable, str(running.ROOT / "launch.py"), *scene.flags()]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=scene.current)
-        time.sleep(milliseconds / 1000)
-        process.send_signal(signal.SIGINT)
-        told.append(process.communicate()[1])
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            # Python's own start, before the first line of a program, is beyond that.
+            while _catches_interruption(process.pid) is not False and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(milliseconds / 1000)
+            process.send_signal(signal.SIGINT)
+            told.append(process.communicate()[1])
+        # Of the one that says nothing, a shell has the other status, too.
         if process.returncode not in (130, -signal.SIGINT):
             return running.Ended(process.returncode, "".join(told), 0, 0)
-    # Those that had not begun say nothing: a shell gives them the same status.
-    told.append("interrupted\n")
-    return running.Ended(130, "".join(told), time.monotonic() - begin, 0)
+    return running.Ended(130, f"{''.join(told)}interrupted\n", time.monotonic() - begin, 0)
+
+
+def _catches_interruption(pid: int) -> bool | None:
+    """Whether Python takes note of SIGINT; None where it has not started yet."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    fields = dict(line.partition(":\t")[::2] for line in lines)
+    ignored, caught = (int(fields[name], 16) for name in ("SigIgn", "SigCgt"))
+    if not ignored >> (signal.SIGPIPE - 1) & 1:  # The first that Python does.
+        return None
+    return bool(caught >> (signal.SIGINT - 1) & 1)
 
 
 def _rivals(*more: str) -> Callable[[Scene], running.Ended]:
@@ -108,10 +124,10 @@ def _little_memory(scene: Scene) -> running.Ended:
 
     def prepare() -> None:
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + 150_000_000
+        limit = pages * resource.getpagesize() + 40_000_000
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
-    return scene.export(prepare=prepare)
+    return scene.export(prepare=prepare, supervised=True)
 
 
 def _out_of_memory(scene: Scene) -> running.Ended:
@@ -127,7 +143,7 @@ def _out_of_memory(scene: Scene) -> running.Ended:
         except OSError as error:
             raise scenes.NotSetUp(f"no limit of memory ({error.strerror})") from error
         return scene.export(
-            prepare=lambda: (group / "cgroup.procs").write_text(str(os.getpid())) and None
+            prepare=lambda: (group / "cgroup.procs").write_text(str(os.getpid())), supervised=True
         )
     finally:
         group.rmdir()
@@ -136,31 +152,38 @@ def _out_of_memory(scene: Scene) -> running.Ended:
 def _open_files(scene: Scene) -> running.Ended:
     def prepare() -> None:
         used = len(os.listdir("/proc/self/fd"))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, used + 1))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used, used))
 
     return scene.export(prepare=prepare)
 
 
-def _broken_pipe(descriptors: Sequence[int]) -> Callable[[Scene], running.Ended]:
-    """Lets nobody hear what is said. The last words then go to a file, to be looked at."""
+def _broken_pipe(descriptor: int) -> Callable[[Scene], running.Ended]:
+    """Lets nobody hear what is said."""
 
     def prepare() -> None:
         read, write = os.pipe()
         os.close(read)
-        for descriptor in descriptors:
-            os.dup2(write, descriptor)
+        os.dup2(write, descriptor)
 
-    return lambda scene: scene.export("--show", prepare=prepare)
+    return lambda scene: scene.export(_SHOW, prepare=prepare)
 
 
-def _closed(descriptors: Sequence[int]) -> Callable[[Scene], running.Ended]:
-    """Closes standard output or standard error."""
+def _closed(descriptor: int) -> Callable[[Scene], running.Ended]:
+    """Closes standard output or standard error of a command."""
 
-    def prepare() -> None:
-        for descriptor in descriptors:
-            os.close(descriptor)
+    def make(scene: Scene) -> running.Ended:
+        begin = time.monotonic()
+        launch = [sys.executable, str(running.ROOT / "launch.py"), *scene.flags(), _SHOW]
+        process = subprocess.run(
+            ["sh", "-c", f'exec "$@" {descriptor}>&-', "sh", *launch],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return running.Ended(process.returncode, process.stdout, time.monotonic() - begin, 0)
 
-    return lambda scene: scene.export("--show", prepare=prepare)
+    return make
 
 
 def _no_temporary_folder(scene: Scene) -> running.Ended:
@@ -218,13 +241,13 @@ FAULTS = (
     Fault("SIGINT while a command starts", _signalled_at_start, (130,)),
     Fault("rivals, one new name", _rivals("--overwrite=False"), (0,), earlier=False),
     Fault("rivals that overwrite", _rivals(), (0,)),
-    Fault("too little address space", _little_memory, (2,)),
-    Fault("killed for too little memory", _out_of_memory, (-signal.SIGKILL,)),
-    Fault("too few open files", _open_files, (2,)),
-    Fault("stdout is a broken pipe", _broken_pipe([1]), (0, 141)),
-    Fault("stderr is a broken pipe", _broken_pipe([2]), (0,)),
-    Fault("stdout is closed", _closed([1]), (0,)),
-    Fault("stderr is closed", _closed([2]), (0,)),
+    Fault("too little address space", _little_memory, (2, _ABORTED)),
+    Fault("killed for too little memory", _out_of_memory, (_KILLED,)),
+    Fault("too few open files", _open_files, (2, 3)),
+    Fault("stdout is a broken pipe", _broken_pipe(1), (141,)),
+    Fault("stderr is a broken pipe", _broken_pipe(2), (0,)),
+    Fault("stdout is closed", _closed(1), (0,)),
+    Fault("stderr is closed", _closed(2), (0,)),
     Fault("no TMPDIR", _no_temporary_folder, (0,), kind="preprocessing"),
     Fault("TMPDIR is full", _full_temporary_folder, (0,), kind="preprocessing"),
     Fault("no HOME", lambda scene: scene.export(prepare=_unknown_user), (0,)),

@@ -33,15 +33,25 @@ class Fork:
     """
 
     def __init__(
-        self, arguments: Sequence[str], prepare: Callable[[], object] = lambda: None
+        self,
+        arguments: Sequence[str],
+        prepare: Callable[[], object] = lambda: None,
+        *,
+        supervised: bool = False,
     ) -> None:
         """Starts `launch.py` with some arguments.
 
         Args:
           arguments: The arguments.
           prepare: Is called in the process first.
+          supervised: Whether another process tells of its end, as with the real command.
         """
         import launch
+        from exporter import supervision
+
+        def command() -> int:
+            prepare()
+            return launch.run(["launch.py", *arguments])
 
         read, write = os.pipe()
         sys.stdout.flush()
@@ -53,8 +63,7 @@ class Fork:
                 os.dup2(write, 1)
                 os.dup2(write, 2)
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-                prepare()
-                status = launch.run(["launch.py", *arguments])
+                status = supervision.supervised(command) if supervised else command()
                 sys.stdout.flush()
             except BaseException:
                 traceback.print_exc()
@@ -102,6 +111,7 @@ def run(
     arguments: Sequence[str],
     *,
     prepare: Callable[[], object] = lambda: None,
+    supervised: bool = False,
     step: str = "",
     act: Callable[[int], object] = lambda pid: None,
     seconds: float = 90,
@@ -111,12 +121,13 @@ def run(
     Args:
       arguments: Those of `launch.py`.
       prepare: Is called in the process first.
+      supervised: Whether another process tells of its end, as with the real command.
       step: When this step has ended, or a warning that begins so is told,
       act: this is called with the process.
       seconds: When to kill it.
     """
     start = time.monotonic()
-    fork = Fork(arguments, prepare)
+    fork = Fork(arguments, prepare, supervised=supervised)
     timer = threading.Timer(seconds, fork.kill)
     timer.start()
     lines = []

@@ -16,8 +16,10 @@ from tests.faults import running
 
 OLD, NEW = 0, 1
 NOTHING, AS_IT_WAS, REPLACED = "none", "as it was", "the new one"
-# Of processes that could not say a word.
+# Of processes that could not say a word, and what is made of that by what waits for them.
 _SILENT = (-signal.SIGKILL,)
+_UNHEARD = 141
+_ENDED = (128 + signal.SIGKILL, 128 + signal.SIGABRT)
 _WORDS = {130: "interrupted", 143: "terminated"}
 _RECORD = ".record"
 
@@ -131,6 +133,7 @@ class Scene:
         *more: str,
         path: pathlib.Path | None = None,
         prepare: Callable[[], object] = lambda: None,
+        supervised: bool = False,
         step: str = "",
         act: Callable[[int], object] = lambda pid: None,
     ) -> running.Ended:
@@ -140,11 +143,16 @@ class Scene:
           *more: More flags.
           path: Where to, if not to the target.
           prepare: Is called in the process first.
+          supervised: Whether another process tells of its end, as with the real command.
           step: When this step has ended,
           act: this is called with the process.
         """
         return running.run(
-            [*self.flags(path=path), *more], prepare=self.prepared(prepare), step=step, act=act
+            [*self.flags(path=path), *more],
+            prepare=self.prepared(prepare),
+            supervised=supervised,
+            step=step,
+            act=act,
         )
 
     def prepared(self, prepare: Callable[[], object] = lambda: None) -> Callable[[], None]:
@@ -249,13 +257,13 @@ def _look(row: Row, fault: Fault, scene: Scene, ended: running.Ended) -> None:
     before = AS_IT_WAS if fault.earlier else NOTHING
     interrupted = ended.status < 0 or ended.status in _WORDS
     may_be = {before, REPLACED} if interrupted else {REPLACED} if ended.status == 0 else {before}
-    if "The export itself is complete" in ended.told:
+    if "The export itself is complete" in ended.told or ended.status == _UNHEARD:
         may_be = {REPLACED}
     if state not in may_be:
         row.wrong.append(f"under the export's name is {row.target}, not {' or '.join(may_be)}")
     row.left = scene.left()
     named = all(name in ended.told for name in row.left)
-    if row.left and ended.status not in _SILENT and not named:
+    if row.left and ended.status not in _SILENT + _ENDED and not named:
         row.wrong.append("left over unsaid")
     if state in (before, NOTHING) and before == AS_IT_WAS and not _record_as_it_was(scene):
         row.wrong.append("another record")
@@ -277,7 +285,7 @@ def _message(ended: running.Ended) -> tuple[str, str | None]:
     if re.search(r"Traceback|Fatal Python error|\[libprotobuf|^F0000|Check failed", ended.told):
         return "", "no clear message"
     told = [line for line in ended.told.splitlines() if line.startswith("error: ")]
-    if ended.status in _SILENT or ended.status == 0:
+    if ended.status in (*_SILENT, _UNHEARD, 0):
         return "", "an error is told" if told else None
     word = _WORDS.get(ended.status)
     if word is not None:
