@@ -66,6 +66,12 @@ def weights(plan: plans.Plan) -> int:
     return sum(entry.size for entry in plan.source.checkpoint.entries.values())
 
 
+def files(plan: plans.Plan) -> tuple[str, ...]:
+    """Returns the vocabulary's path, and that of the checkpoint's index if there is one."""
+    index = () if plan.source is None else (f"{plan.source.checkpoint.prefix}.index",)
+    return (plan.text.path, *index)
+
+
 def _lines(resolved: config.Resolved) -> list[str]:
     """The bindings that win, macros replaced by what they stand for."""
     macros = gin_macros.definitions(resolved.bindings)

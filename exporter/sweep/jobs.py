@@ -24,6 +24,7 @@ class Job:
       digest: A hexadecimal number that is another for another configuration or other inputs.
       group: What is equal for exports that share an encoder.
       weights: The size of the checkpoint's files in bytes, or 0.
+      reads: Files that it is made of.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Job:
     digest: str
     group: str
     weights: int
+    reads: tuple[str, ...] = ()
 
     @property
     def record(self) -> str:

@@ -4,6 +4,9 @@
 
     sweep.launcher = @my_package.slurm.slurm()
 
+If it has a method `check` as well, that is called before anything else is done, and raises an
+`errors.UserError` where the launcher's settings or this machine are not as they must be.
+
 What it runs is `run_job`, in whatever process: a job is plain data, and its export is the same
 bytes wherever it is made.
 """
@@ -30,10 +33,12 @@ class Event:
     Attributes:
       job: The job.
       state: What became of it; None when it has started.
+      note: What else happened to it, so that it does not run for now.
     """
 
     job: jobs.Job
     state: State | None = None
+    note: str | None = None
 
 
 class Launcher(Protocol):

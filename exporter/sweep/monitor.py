@@ -29,7 +29,10 @@ class Monitor:
 
     def see(self, event: launchers.Event) -> None:
         """Shows an event."""
-        if event.state is None:
+        if event.note is not None:
+            self._running.discard(event.job.name)
+            self._tell(f"{event.job.name}: {event.note}")
+        elif event.state is None:
             self._running.add(event.job.name)
         else:
             self._running.discard(event.job.name)

@@ -166,6 +166,7 @@ def _job(
             digest=inputs.digest(resolved, plan),
             group=inputs.group(resolved, plan),
             weights=inputs.weights(plan),
+            reads=inputs.files(plan),
         )
 
     return resolved.call(prepared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import os
 import sys
@@ -22,6 +23,7 @@ from exporter.sweep import (
     names,
     objects,
     planning,
+    ray_cluster,  # noqa: F401 (registers itself)
     spaces,
 )
 
@@ -92,6 +94,8 @@ def run(configuration: config.Config) -> None:
         raise _not_called(_POINTS, "@product()", resolved)
     if not hasattr(sweep.launcher, "run") or isinstance(sweep.launcher, type):
         raise _not_called("sweep.launcher", "@in_process()", resolved)
+    with _located(resolved):
+        getattr(sweep.launcher, "check", lambda: None)()
     found = planning.points(
         parts.exports,
         sweep.points,
@@ -102,8 +106,19 @@ def run(configuration: config.Config) -> None:
     planned = _plan(found)
     if planning.bound(parts.exports, _DRY_RUN):
         print("\n".join(_described(found, planned)))
-    else:
+        return
+    with _located(resolved):
         _launch(sweep.launcher, planned)
+
+
+@contextlib.contextmanager
+def _located(resolved: config.Resolved) -> Iterator[None]:
+    """While open, mistakes of settings of the sweep get their places."""
+    try:
+        yield
+    except errors.UserError as error:
+        error.locate(resolved.where)
+        raise
 
 
 def _plan(found: planning.Sweep) -> _Planned:

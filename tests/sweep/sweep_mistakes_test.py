@@ -111,6 +111,33 @@ def _sweep(folder: pathlib.Path, text: str, *flags: str) -> int:
             ),
         ),
         (
+            "sweep.launcher = @ray()\nray.num_workers = 0",
+            (
+                "error: ray.num_workers must be an integer of at least 1.\n"
+                "  received: 0\n"
+                "  where:    {file}:16\n"
+                "  example:  ray.num_workers = 2\n"
+            ),
+        ),
+        (
+            "sweep.launcher = @ray()\nray.retries = -1",
+            (
+                "error: ray.retries must be an integer of at least 0.\n"
+                "  received: -1\n"
+                "  where:    {file}:16\n"
+                "  example:  ray.retries = 2\n"
+            ),
+        ),
+        (
+            "sweep.launcher = @ray()\nray.num_cpus = 0",
+            (
+                "error: ray.num_cpus must be a number above 0.\n"
+                "  received: 0\n"
+                "  where:    {file}:16\n"
+                "  example:  ray.num_cpus = 2\n"
+            ),
+        ),
+        (
             "sweep.points = @where()\nwhere.of = @product()\nwhere.keep = 'length > 999'",
             (
                 "error: A sweep must have points.\n"
