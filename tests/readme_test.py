@@ -65,11 +65,13 @@ def test_every_pooler_is_described() -> None:
     assert sorted(set(re.findall(r"`@(\w+_pooler)`", README))) == sorted(names)
 
 
-def test_axes_and_combinations_have_the_parameters_that_are_described() -> None:
+def test_axes_combinations_and_launchers_have_the_parameters_that_are_described() -> None:
     section = README[README.index("\n## Sweeps") : README.index("\n## What can be bound")]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     described = [name for cell in cells for name in re.findall(r"`(\w+)\.(\w+)`", cell)]
-    assert len({name for name, _ in described}) == 8
+    assert len({name for name, _ in described}) == 9
+    (launcher,) = configurables.fits("exporter.sweep.ray")
+    assert {parameter for name, parameter in described if name == "ray"} == {*launcher.parameters}
     for name, parameter in described:
         (entry,) = configurables.fits(f"exporter.sweep.{name}")
         assert parameter in entry.parameters
