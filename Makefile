@@ -14,8 +14,8 @@ INSTALLED := $(VENV)/installed.stamp
 
 # The groups of pyproject.toml with a lock and an environment of their own: `.venv-GROUP`, a layer
 # over `.venv`. The tests use some of them.
-LAYERS := train ray
-TEST_LAYERS := ray
+LAYERS := train ray evaluate
+TEST_LAYERS := ray evaluate
 TEST_INSTALLED := $(INSTALLED) $(TEST_LAYERS:%=.venv-%/installed.stamp)
 
 # The first Python on the PATH that is new enough and not too new; `make PYTHON=...` chooses.
@@ -56,6 +56,8 @@ bench: $(INSTALLED)  ## Measure the exporter side by side with its predecessor.
 .venv: $(INSTALLED)  ## Install what requirements.lock names.
 
 .venv-train: .venv-train/installed.stamp  ## Add what `python -m official.nlp.train` needs more.
+
+.venv-evaluate: .venv-evaluate/installed.stamp  ## Add what --mode=evaluate needs.
 
 .venv-ray: .venv-ray/installed.stamp  ## Add Ray, for sweeps in a cluster.
 

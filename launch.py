@@ -27,6 +27,7 @@ MODES = {
     "export": "exporter.export",
     "verify": "exporter.verify",
     "sweep": "exporter.sweep.sweep",
+    "evaluate": "exporter.evaluate",
 }
 
 

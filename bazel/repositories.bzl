@@ -19,7 +19,7 @@ _written_repository = repository_rule(
 )
 
 # The layers over the environment that tests use: "GROUP" is `@pip_GROUP`, from `.venv-GROUP`.
-_LAYERS = ["ray"]
+_LAYERS = ["evaluate", "ray"]
 
 _CC_RULES = ["cc_binary", "cc_import", "cc_library", "cc_proto_library", "cc_test"]
 _CC_TOOLCHAINS = ["cc_toolchain", "cc_toolchain_suite"]

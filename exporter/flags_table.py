@@ -122,6 +122,15 @@ FLAGS = (
         repr,
     ),
     Flag(
+        "output_dir",
+        "evaluate.output_dir",
+        "With --mode=evaluate: where to write checkpoints and results; by default "
+        "EXPORT_PATH.evaluation.",
+        "/tmp/bert.evaluation",
+        _TEXT,
+        repr,
+    ),
+    Flag(
         "dry_run",
         "export.dry_run",
         "Check all that can be checked without building the model, print the configuration, stop.",

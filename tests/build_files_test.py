@@ -22,7 +22,10 @@ _PACKAGES = {
     "yaml": "pyyaml",
 }
 # Packages of layers over the environment: the exporter works without, only tests depend on them.
-_OF_LAYERS = {"ray": "@pip_ray//ray"}
+_OF_LAYERS = {
+    "ray": "@pip_ray//ray",
+    "tensorflow_datasets": "@pip_evaluate//tensorflow_datasets",
+}
 # What exporter_library and exporter_test add to every target.
 _IMPLIED = {"//exporter:exporter", "//tests:conftest", "@pip//pytest"}
 _MODULES = sorted(

@@ -9,7 +9,9 @@ import pytest
 
 from exporter import config, gin_files, gin_parsing, settings
 
-RUN_FILES = sorted((gin_files.PROJECT_FOLDER / "configs" / "runs").glob("*.gin"))
+_RUNS = gin_files.PROJECT_FOLDER / "configs" / "runs"
+# Evaluations have a mode of their own, and what it needs beside an export.
+RUN_FILES = sorted(path for path in _RUNS.glob("*.gin") if path.stem != "evaluate")
 ENCODER_FILES = sorted((gin_files.PROJECT_FOLDER / "configs" / "encoders").glob("*.gin"))
 
 
@@ -38,6 +40,14 @@ def test_run_files_lack_nothing_but_what_they_say(path: pathlib.Path) -> None:
         "text_embedding",
         "all",
     )
+
+
+def test_the_file_of_evaluations_lacks_nothing_but_what_it_says() -> None:
+    path = _RUNS / "evaluate.gin"
+    assert "# Must be bound: export.export_path" in path.read_text()
+    assert "# Commonly changed:" in path.read_text()
+    resolved = config.resolve(config.Config((str(path),)), "exporter.evaluate")
+    assert str(resolved.value("evaluate.task")) == "@text_files()"
 
 
 @pytest.mark.parametrize("path", ENCODER_FILES, ids=lambda path: path.stem)

@@ -61,7 +61,7 @@ MISTAKES = [
     Mistake(
         "unknown mode",
         lambda place: ["--mode=exprot"],
-        "error: --mode must be one of: export, verify, sweep.\n"
+        "error: --mode must be one of: export, verify, sweep, evaluate.\n"
         "  received: --mode=exprot\n"
         "  example:  --mode=export\n",
     ),

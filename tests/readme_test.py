@@ -9,13 +9,28 @@ import re
 import gin
 import pytest
 
-from exporter import config, configurables, export, flags_table, poolers, settings, verify
+from exporter import (
+    config,
+    configurables,
+    evaluate,
+    export,
+    flags_table,
+    poolers,
+    settings,
+    verify,
+)
+from exporter.evaluation import glue, text_files
+from exporter.evaluation import settings as evaluation_settings
 from exporter.sweep import sweep
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SETTINGS = {
     "export": export.export,
     "verify": verify.verify,
+    "evaluate": evaluate.evaluate,
+    "text_files": text_files.TextFiles,
+    "glue": glue.Glue,
+    "fine_tuning": evaluation_settings.FineTuning,
     "sweep": sweep.Sweep,
     "config": config.ConfigSettings,
     **{

@@ -1,0 +1,166 @@
+"""What both arms must agree in before they are trained: inputs, outputs, gradients."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from official.core import config_definitions as cfg
+from official.nlp.tasks import sentence_prediction
+
+from exporter import comparison, encoder_calls, loaded_models, reports
+from exporter.evaluation import arms, examples, records
+
+SUBJECT = "before training"
+# Of examples of each split whose inputs are compared.
+_COMPARED = 10_000
+# How often dropout is drawn, and by which factor what it does may differ: by chance it is a few
+# percent.
+_DRAWS, _SPREAD = 8, 1.5
+_PREPROCESSING = "the vocabulary, --do_lower_case and truncation of the export"
+_ENCODER = "the checkpoint, the configuration and the pooler of the export"
+_NAMES = "the names of the export's variables, by which the optimizer chooses what decays"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Arm:
+    """An arm with its model, and what it makes of the first batch."""
+
+    task: arms.Task
+    model: tf_keras.Model
+    batch: dict[str, tf.Tensor]
+
+    def outputs(self) -> dict[str, tf.Tensor]:
+        return {"logits": self.model(self.given(), training=False)}
+
+    def given(self) -> dict[str, tf.Tensor]:
+        return {name: self.batch[name] for name in encoder_calls.INPUT_NAMES}
+
+    def gradients(self) -> dict[str, Any]:
+        """Returns the loss, and its gradients in the order of the variables, dropout off."""
+        with tf.GradientTape() as tape:
+            outputs = self.model(self.given(), training=False)
+            loss = self.task.build_losses(self.batch, outputs, self.model.losses)
+        gradients = tape.gradient(loss, self.model.trainable_variables)
+        dense = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+        return {"loss": loss, "gradients": dense}
+
+    def spread(self) -> float:
+        """Returns how far outputs in training are from those without dropout."""
+        plain = self.model(self.given(), training=False)
+        drawn = [self.model(self.given(), training=True) - plain for _ in range(_DRAWS)]
+        return float(tf.sqrt(tf.reduce_mean(tf.square(drawn))))
+
+
+def check(
+    made: arms.Arms,
+    params: sentence_prediction.SentencePredictionConfig,
+    datasets: dict[str, cfg.DataConfig],
+    *,
+    seed: int,
+) -> list[reports.Check]:
+    """Compares the arms.
+
+    Args:
+      made: What they are made of.
+      params: TF-NLP's configuration of the task.
+      datasets: What inputs are compared of, by name.
+      seed: Of the head.
+
+    Returns:
+      The checks.
+    """
+    tf_keras.utils.set_random_seed(seed)
+    tasks = {arm: made.task(arm, params, head_seed=seed) for arm in records.ARMS}
+    checks = [_same_inputs(name, data, tasks) for name, data in datasets.items()]
+    with loaded_models.called_once(True):
+        ours, theirs = (_arm(tasks[arm], params) for arm in (records.BASELINE, records.EXPORT))
+        checks.append(_named("first outputs", ours.outputs(), theirs.outputs()))
+        checks.append(_same_gradients(ours, theirs))
+        checks.append(_same_decay(ours, theirs))
+        checks.append(_same_dropout(ours, theirs))
+    return checks
+
+
+def _arm(task: arms.Task, params: sentence_prediction.SentencePredictionConfig) -> _Arm:
+    model = task.build_model()
+    task.initialize(model)
+    return _Arm(task, model, next(iter(task.build_inputs(params.train_data))))
+
+
+def _same_inputs(split: str, data: cfg.DataConfig, tasks: dict[str, arms.Task]) -> reports.Check:
+    """Compares inputs and labels of both arms token by token, in the order of training."""
+    name = f"inputs of {split}"
+    first, second = (tasks[arm].build_inputs(data) for arm in (records.BASELINE, records.EXPORT))
+    number = 0
+    batches = -(-_COMPARED // data.global_batch_size)
+    for ours, theirs in itertools.islice(zip(first, second, strict=True), batches):
+        for key in (*encoder_calls.INPUT_NAMES, examples.LABEL):
+            found = _first_difference(key, ours[key].numpy(), theirs[key].numpy())
+            if found is not None:
+                row, what = found
+                text = f"example {number + row + 1}: {what}"
+                return reports.Check(name, False, text, look_at=_PREPROCESSING)
+        number += len(ours[examples.LABEL])
+    return reports.Check(name, True, f"equal in {number} examples")
+
+
+def _first_difference(key: str, ours: np.ndarray, theirs: np.ndarray) -> tuple[int, str] | None:
+    if ours.shape != theirs.shape:
+        return 0, f"{key} of shape {theirs.shape} instead of {ours.shape}"
+    places = np.argwhere(ours != theirs)
+    if not len(places):
+        return None
+    place = tuple(places[0])
+    where = f"{key}[{place[1]}]" if len(place) > 1 else key
+    return int(place[0]), f"{where} is {theirs[place]} instead of {ours[place]}"
+
+
+def _named(name: str, expected: dict[str, Any], got: dict[str, Any]) -> reports.Check:
+    found = comparison.compare(name, expected, got)
+    return dataclasses.replace(found, look_at=_ENCODER)
+
+
+def _same_gradients(ours: _Arm, theirs: _Arm) -> reports.Check:
+    """Compares gradients relative to the largest, which may be far below one."""
+    expected, got = ours.gradients(), theirs.gradients()
+    largest = max(
+        (float(tf.reduce_max(tf.abs(g))) for g in expected["gradients"] if g is not None),
+        default=0.0,
+    )
+    scale = 1.0 / largest if largest else 1.0
+    for found in (expected, got):
+        found["gradients"] = [None if g is None else g * scale for g in found["gradients"]]
+    return _named("first loss and gradients", expected, got)
+
+
+def _same_decay(ours: _Arm, theirs: _Arm) -> reports.Check:
+    """Compares which variables the optimizer's patterns of names find."""
+    found = [
+        sum(any(word in v.name for word in arms.NOT_DECAYED) for v in arm.model.trainable_variables)
+        for arm in (ours, theirs)
+    ]
+    expected, got = found
+    text = f"{got} of {len(theirs.model.trainable_variables)} variables"
+    return reports.Check(
+        "left out of weight decay",
+        got == expected,
+        text if got == expected else f"{text}, not {expected}",
+        look_at=_NAMES,
+    )
+
+
+def _same_dropout(ours: _Arm, theirs: _Arm) -> reports.Check:
+    """Compares how much dropout changes outputs: the masks themselves cannot be the same."""
+    expected, got = ours.spread(), theirs.spread()
+    equal = max(expected, got) <= _SPREAD * min(expected, got)
+    return reports.Check(
+        "dropout",
+        equal,
+        f"changes outputs by {got:.3g}, in Python code by {expected:.3g}",
+        look_at="dropout rates",
+    )

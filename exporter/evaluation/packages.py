@@ -1,0 +1,31 @@
+"""What an evaluation needs that an export does not."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from exporter import errors
+
+# What TF-NLP's trainer and its tasks import, by the names of packages and modules.
+_MODULES = {
+    "sacrebleu": "sacrebleu",
+    "scikit-learn": "sklearn",
+    "seqeval": "seqeval",
+    "tensorflow-datasets": "tensorflow_datasets",
+    "tensorflow-hub": "tensorflow_hub",
+}
+
+
+def require() -> None:
+    """Raises if a package is not installed.
+
+    Raises:
+      UserError: It says how to get them.
+    """
+    missing = [name for name, module in _MODULES.items() if not importlib.util.find_spec(module)]
+    if missing:
+        raise errors.UserError(
+            "--mode=evaluate needs what TF-NLP's trainer imports: the group evaluate.",
+            example="make .venv-evaluate; .venv-evaluate/bin/python launch.py --mode=evaluate ...",
+            received=f"a Python without {', '.join(missing)}",
+        )
