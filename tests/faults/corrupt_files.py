@@ -52,7 +52,6 @@ class Examiner:
           AssertionError: The damage is not told, or told badly, or something is left.
         """
         flags = damages.arguments(self._folder)[case.file]
-        intact = self._exported_intact(flags)
         with _files(self._folder):
             case.inflict(self._folder)
             ended = self._export(flags)
@@ -64,7 +63,8 @@ class Examiner:
         if ended.status == 0:
             shutil.rmtree(self._target)
             shutil.rmtree(f"{self._target}.record")
-            return (damages.NO_MATTER if exported == intact else damages.OTHER), ended
+            same = exported == self._exported_intact(flags)
+            return (damages.NO_MATTER if same else damages.OTHER), ended
         assert ended.status == 2, f"status {ended.status}: {ended.told}"
         assert ended.told.count("error: ") >= 1, ended.told
         assert left in (["spm.model"], []), left

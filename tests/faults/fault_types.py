@@ -13,6 +13,8 @@ name and remove what was left. Faults that cannot be produced here are told, and
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import pathlib
 import sys
 import tempfile
@@ -40,6 +42,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", action="append", default=[], help="part of a fault's name")
     parser.add_argument("--verify", default="quick", help="as for launch.py")
+    parser.add_argument("--rows", type=pathlib.Path, help="where to write the rows as JSON")
+    parser.add_argument(
+        "--lightly", action="store_true", help="export once more only if something is left"
+    )
     arguments = parser.parse_args()
     if not mounts.may_mount():
         print("no file systems of its own: neither root nor user namespaces")
@@ -50,8 +56,10 @@ def main() -> int:
         folder.chmod(0o755)  # For processes of other users.
         intact = scenes.Intact(folder / "intact", [f"--verify={arguments.verify}"])
         for fault in chosen(arguments.only):
-            rows.append(scenes.examine(fault, intact, folder))
+            rows.append(scenes.examine(fault, intact, folder, lightly=arguments.lightly))
             print(rows[-1].text(), flush=True)
+    if arguments.rows is not None:
+        arguments.rows.write_text(json.dumps([dataclasses.asdict(row) for row in rows]))
     wrong = [row for row in rows if row.wrong]
     absent = [row for row in rows if row.why_not is not None]
     print(

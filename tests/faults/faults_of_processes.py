@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import pathlib
 import resource
@@ -25,6 +26,14 @@ _POINTS = {
     "while it is written": ("building the encoder", 0.7),
     "while it is verified": ("writing the encoder", 0.1),
 }
+# Calls of functions, and whether that is after them.
+_CALLS = {
+    "before values are copied": ("exporter.tensor_bundles.append", False),
+    "after the manifest": ("exporter.manifests.write", True),
+    "before the rename": ("exporter.folders.rename", False),
+    "after the rename": ("exporter.folders.rename", True),
+    "before the record": ("exporter.records.write", False),
+}
 _NOWHERE = pathlib.Path("/nonexistent")
 _NUM_RIVALS = 3
 # Something is printed.
@@ -41,23 +50,24 @@ def _signalled(number: int, step: str, seconds: float) -> Callable[[Scene], runn
     return lambda scene: scene.export(step=step, act=act)
 
 
-def _signalled_at_rename(number: int, *, after: bool) -> Callable[[Scene], running.Ended]:
-    """Sends a signal just before or just after an export gets its name."""
+def _signalled_at_call(number: int, name: str, *, after: bool) -> Callable[[Scene], running.Ended]:
+    """Sends a signal just before or just after a function of the exporter has been called."""
 
     def prepare() -> None:
-        from exporter import folders
+        module_name, _, function_name = name.rpartition(".")
+        module = importlib.import_module(module_name)
+        function = getattr(module, function_name)
 
-        rename = folders.rename
-
-        @functools.wraps(rename)
-        def signalled(staging: str, path: str) -> None:
-            if after:
-                rename(staging, path)
-            os.kill(os.getpid(), number)
+        @functools.wraps(function)
+        def signalled(*arguments: object, **more: object) -> object:
             if not after:
-                rename(staging, path)
+                os.kill(os.getpid(), number)
+            result = function(*arguments, **more)
+            if after:
+                os.kill(os.getpid(), number)
+            return result
 
-        folders.rename = signalled
+        setattr(module, function_name, signalled)
 
     return lambda scene: scene.export(prepare=prepare)
 
@@ -106,7 +116,8 @@ def _rivals(*more: str) -> Callable[[Scene], running.Ended]:
         refused = [text for text, status in zip(told, statuses, strict=True) if status == 2]
         if more and statuses.count(0) == 1 and len(refused) == _NUM_RIVALS - 1:
             rule = "An existing export is not overwritten unasked."
-            assert all(text.count("error: ") == text.count(rule) == 1 for text in refused), told
+            errors = [scenes.errors_told(text) for text in refused]
+            assert errors == [[f"error: {rule}"]] * len(refused), told
             return running.Ended(0, "", seconds, 0)
         return running.Ended(max(statuses), "".join(refused), seconds, 0)
 
@@ -231,9 +242,9 @@ def _at_points() -> Iterator[Fault]:
         name, statuses = signal.Signals(number).name, (_STATUSES[number],)
         for point, (step, seconds) in _POINTS.items():
             yield Fault(f"{name} {point}", _signalled(number, step, seconds), statuses)
-        for after in (False, True):
-            make = _signalled_at_rename(number, after=after)
-            yield Fault(f"{name} {'after' if after else 'before'} the rename", make, statuses)
+        for point, (function, after) in _CALLS.items():
+            make = _signalled_at_call(number, function, after=after)
+            yield Fault(f"{name} {point}", make, statuses)
 
 
 FAULTS = (

@@ -13,6 +13,12 @@ _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
 
 
+class _Mounts:
+    """Whether this process has mounts of its own."""
+
+    own = False
+
+
 def may_mount() -> bool:
     """Gives this process mounts of its own, for good. False where the system does not let it.
 
@@ -26,10 +32,14 @@ def may_mount() -> bool:
         pathlib.Path("/proc/self/setgroups").write_text("deny")
         pathlib.Path("/proc/self/uid_map").write_text(f"0 {user} 1")
         pathlib.Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-    return _mount("--make-rprivate", "/")
+    _Mounts.own = True
+    _Mounts.own = _mount("--make-rprivate", "/")
+    return _Mounts.own
 
 
 def _mount(*arguments: str | pathlib.Path) -> bool:
+    if not _Mounts.own:
+        return False
     try:
         ended = subprocess.run(["mount", *arguments], capture_output=True, check=False)
     except FileNotFoundError:
@@ -100,4 +110,4 @@ def _unmount(folder: pathlib.Path) -> None:
 
 def _require(mounted: bool) -> None:
     if not mounted:
-        raise OSError("mount failed")
+        raise OSError("mount fails")

@@ -228,13 +228,14 @@ def _scene(fault: Fault, intact: Intact, parent: pathlib.Path) -> Iterator[Scene
         yield Scene(folder, intact, fault)
 
 
-def examine(fault: Fault, intact: Intact, parent: pathlib.Path) -> Row:
+def examine(fault: Fault, intact: Intact, parent: pathlib.Path, *, lightly: bool) -> Row:
     """Exports with a fault, and once more without it, and says what is not as it must be.
 
     Args:
       fault: The fault.
       intact: Exports without it.
       parent: Where to write.
+      lightly: Whether to export once more only where something is left.
     """
     row = Row(fault.name)
     with _scene(fault, intact, parent) as scene:
@@ -245,7 +246,8 @@ def examine(fault: Fault, intact: Intact, parent: pathlib.Path) -> Row:
             return row
         row.status, row.seconds = ended.status, ended.seconds
         _look(row, fault, scene, ended)
-        _try_again(row, scene)
+        if row.left or not lightly:
+            _try_again(row, scene)
     return row
 
 
@@ -280,11 +282,16 @@ def _record_as_it_was(scene: Scene) -> bool:
     return contents(record) == contents(pathlib.Path(f"{scene.intact.folder(kind, OLD)}{_RECORD}"))
 
 
+def errors_told(text: str) -> list[str]:
+    """Returns the first lines of the errors that a command has told."""
+    return [line for line in text.splitlines() if line.startswith("error: ")]
+
+
 def _message(ended: running.Ended) -> tuple[str, str | None]:
     """Returns the first line of what is said of a fault, and what is wrong with all of it."""
     if re.search(r"Traceback|Fatal Python error|\[libprotobuf|^F0000|Check failed", ended.told):
         return "", "no clear message"
-    told = [line for line in ended.told.splitlines() if line.startswith("error: ")]
+    told = errors_told(ended.told)
     if ended.status in (*_SILENT, _UNHEARD, 0):
         return "", "an error is told" if told else None
     word = _WORDS.get(ended.status)
