@@ -38,8 +38,11 @@ _CAPTURED = (tf.resource.as_datatype_enum, tf.variant.as_datatype_enum)
 def canonicalize(path: str) -> None:
     """Rewrites what differs between two processes that save the same.
 
+    The fingerprint is removed: one of other files would be worse than none, which TensorFlow does
+    not ask for.
+
     Args:
-      path: The folder of a complete SavedModel; a path that `tf.io.gfile` can write.
+      path: The folder of a SavedModel; a path that `tf.io.gfile` can write.
     """
     graph_file = f"{path}/{_GRAPH_FILE}"
     saved_model = saved_model_pb2.SavedModel.FromString(_read(graph_file))
@@ -47,7 +50,8 @@ def canonicalize(path: str) -> None:
         _renumber(meta_graph)
         _forget_process(meta_graph)
     _write(graph_file, saved_model.SerializeToString(deterministic=True))
-    _rewrite_fingerprint(path)
+    if tf.io.gfile.exists(f"{path}/{_FINGERPRINT_FILE}"):
+        tf.io.gfile.remove(f"{path}/{_FINGERPRINT_FILE}")
 
 
 def _read(file: str) -> bytes:
@@ -174,13 +178,13 @@ def _rename_in_objects(meta_graph: meta_graph_pb2.MetaGraphDef, names: dict[str,
         aliases[names.get(name, name)] = aliases.pop(name)
 
 
-def _rewrite_fingerprint(path: str) -> None:
-    """Makes the fingerprint that of the files as they are, with an identifier taken from it."""
-    file = f"{path}/{_FINGERPRINT_FILE}"
+def write_fingerprint(path: str) -> None:
+    """Writes the fingerprint of the files as they are, with an identifier taken from it.
+
+    Args:
+      path: The folder of a complete SavedModel that `canonicalize` has rewritten.
+    """
     if fingerprinting is None:
-        # One of other files would be worse than none, which TensorFlow does not ask for.
-        if tf.io.gfile.exists(file):
-            tf.io.gfile.remove(file)
         return
     fingerprint = fingerprint_pb2.FingerprintDef.FromString(
         fingerprinting.CreateFingerprintDef(path)
@@ -189,4 +193,4 @@ def _rewrite_fingerprint(path: str) -> None:
     digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()
     # TensorFlow writes its random ones as decimal numbers of 128 bits, too.
     fingerprint.uuid = str(int.from_bytes(digest[:16], "big"))
-    _write(file, fingerprint.SerializeToString(deterministic=True))
+    _write(f"{path}/{_FINGERPRINT_FILE}", fingerprint.SerializeToString(deterministic=True))

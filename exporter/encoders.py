@@ -79,6 +79,23 @@ class Encoder:
         return _once(self.network.variables + (self.masked_lm.variables if self.masked_lm else []))
 
     @property
+    def common_variables(self) -> list[tf.Variable]:
+        """Those that all exports have in common, whatever their pooler and head."""
+        pooler = self._pooler_references
+        return [v for v in _once(self.network.variables) if v.ref() not in pooler]
+
+    @property
+    def own_variables(self) -> list[tf.Variable]:
+        """Those of the pooler and the head, which exports of one checkpoint may have or not."""
+        common = {variable.ref() for variable in self.common_variables}
+        return [variable for variable in self.variables if variable.ref() not in common]
+
+    @property
+    def _pooler_references(self) -> set[Any]:
+        layer = self.pooler_layer
+        return set() if layer is None else {variable.ref() for variable in layer.variables}
+
+    @property
     def mlm_trainable_variables(self) -> list[tf.Variable]:
         """The trainable ones of the encoder and the head, each once, in the source's order."""
         head = self.masked_lm.trainable_variables if self.masked_lm else []

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import gin
 
-from exporter import choices, errors, findings, poolers, progress
+from exporter import choices, errors, findings, poolers, progress, shared_files, sharing
 
 if TYPE_CHECKING:
     from exporter import plans
@@ -57,7 +58,11 @@ def export(
     if dry_run:
         plan.check()
         return None
-    with targets.staged(target, overwrite=overwrite) as staging, plan.reading():
+    with (
+        targets.staged(target, overwrite=overwrite) as staging,
+        plan.reading(),
+        _shared(export_type, f"{staging}.shared"),
+    ):
         outcome = parts.write(plan, staging)
     for report in outcome.reports:
         _logger.info("%s", report.text())
@@ -69,6 +74,26 @@ def export(
 
         print(showcase.show(export_path))
     return target
+
+
+@contextlib.contextmanager
+def _shared(export_type: str, folder: str) -> Iterator[None]:
+    """While open, the SavedModels of an export share what they have in common.
+
+    Args:
+      export_type: What is exported.
+      folder: Where links are kept meanwhile, beside the export; see `sharing.results`.
+    """
+    if export_type != "all" or sharing.is_open():  # By a sweep.
+        yield
+        return
+    local = "://" not in folder
+    try:
+        with sharing.results(folder if local else None):
+            yield
+    finally:
+        if local:
+            shared_files.remove(folder)
 
 
 def prepare(

@@ -6,12 +6,15 @@ variables they would appear among the variables of whatever model this becomes a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import secrets
 import weakref
 import zlib
 
 import tensorflow as tf
+
+from exporter import sharing
 
 _WORD_BYTES = 4
 
@@ -37,10 +40,12 @@ class InflatedFile(tf.saved_model.experimental.TrackableResource):
         weakref.finalize(self, tf.io.gfile.rmtree, folder)
         path = f"{folder}/{name}"
         content += bytes(-len(content) % _WORD_BYTES)
+        digest = hashlib.sha256(content).hexdigest()
+        deflate = functools.partial(zlib.compress, _by_place(content))
         with tf.io.gfile.GFile(path, "wb") as file:
-            file.write(zlib.compress(_by_place(content)))
+            file.write(sharing.once("deflated", digest, deflate))
         self.size = len(content)
-        self._name = f"inflated_{hashlib.sha256(content).hexdigest()}"
+        self._name = f"inflated_{digest}"
         self._file = self._track_trackable(tf.saved_model.Asset(path), "file")
         self._path = self._file.asset_path
         self._initialize()

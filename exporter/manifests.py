@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -112,17 +112,25 @@ def differences(path: str, manifest: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def digests(path: str) -> dict[str, dict[str, Any]]:
-    """Returns size and SHA-256 of each file of a SavedModel but the manifest, by relative path."""
-    found = {}
-    for name in sorted(_files(path)):
-        if name != FILE:
-            digest, size = hashlib.sha256(), 0
-            for piece in _slices(f"{path}/{name}"):
-                digest.update(piece)
-                size += len(piece)
-            found[name] = {"sha256": digest.hexdigest(), "size": size}
-    return found
+def digest(file: str) -> dict[str, Any]:
+    """Returns size and SHA-256 of a file."""
+    found, size = hashlib.sha256(), 0
+    for piece in _slices(file):
+        found.update(piece)
+        size += len(piece)
+    return {"sha256": found.hexdigest(), "size": size}
+
+
+def digests(
+    path: str, of_file: Callable[[str], dict[str, Any]] = digest
+) -> dict[str, dict[str, Any]]:
+    """Returns size and SHA-256 of each file of a SavedModel but the manifest, by relative path.
+
+    Args:
+      path: The SavedModel's folder.
+      of_file: Returns them for one file.
+    """
+    return {name: of_file(f"{path}/{name}") for name in sorted(_files(path)) if name != FILE}
 
 
 def _files(path: str) -> Iterator[str]:

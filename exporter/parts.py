@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 from exporter import (
@@ -24,12 +24,14 @@ from exporter import (
     padding,
     plans,
     preprocessing,
+    product_keys,
     products,
     progress,
     provenance,
     reports,
     restorations,
     saved_models,
+    settings,
     sharing,
     text_embedding,
     text_verification,
@@ -96,12 +98,12 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
         path = os.path.join(staging, name) if kind == "all" else staging
         restoration = built.restoration if built is not None and built in sources else None
         written = functools.partial(_written, plan, write, sources, path)
-        key = (made, *(source.key(plan) for source in sources), _options(plan, made))
-        product = products.make(key, path, written)
+        key = (*_key(plan, made, sources, with_values=True), product_keys.checks(plan))
+        product = products.make("saved_model", key, path, written)
         checks: Iterable[reports.Check] = ()
-        if product.report is not None:
-            outcome.reports.append(product.report)
-            checks = product.report.checks
+        if product.said is not None:
+            outcome.reports.append(reports.from_plain(product.said))
+            checks = outcome.reports[-1].checks
         length = text.source.seq_length if text is not None and text in sources else None
         origin = provenance.origin(made, plan, restoration, checks, seq_length=length)
         manifests.write(path, origin, product.digests)
@@ -119,7 +121,7 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
     scored = verified and built is not None and built.encoder.masked_lm is not None
     text = text_of(plan, built) if scored or kind in choices.WITH_TEXT else None
     if text is not None:
-        outcome.found += tokenizers.find(text.tokenizer)
+        outcome.found += text.found
     if built is not None and text is not None and scored:
         outcome.found.append(_mlm_score(plan, built, text))
     if text is not None and kind in choices.WITH_PREPROCESSING:
@@ -133,7 +135,7 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
 
 def _written(
     plan: plans.Plan, write: Callable[..., Any], sources: Iterable[Any], path: str
-) -> reports.Report | None:
+) -> dict[str, Any] | None:
     report = write(plan, *sources, path)
     if report is not None:
         for built in sources:
@@ -141,11 +143,33 @@ def _written(
                 restorations.require_undamaged(built.restoration)
         report.require()
     _add_warmup(plan, path)
-    return report
+    return None if report is None else dataclasses.asdict(report)
 
 
-def _options(plan: plans.Plan, made: str) -> Hashable:
-    return repr(plan.chosen.text_embedding) if made == "text_embedding" else None
+def _key(
+    plan: plans.Plan, made: str, sources: Iterable[Built | Text], *, with_values: bool
+) -> tuple[Hashable, ...]:
+    """Returns what decides a SavedModel, or its graph alone."""
+    options = repr(plan.chosen.text_embedding) if made == "text_embedding" else None
+    parts = (source.key(plan, with_values=with_values) for source in sources)
+    return (made, options, *parts)
+
+
+def _save(
+    plan: plans.Plan,
+    sources: Sequence[Built | Text],
+    path: str,
+    made: str,
+    make: Callable[[], saved_models.Exportable],
+) -> None:
+    """Writes a SavedModel of an encoder, or takes the graph of another one with other values."""
+    restoration = next(source.restoration for source in sources if isinstance(source, Built))
+
+    def write() -> dict[str, int]:
+        return saved_models.write_graph(make(), path, restoration)
+
+    graph = products.make("graph", _key(plan, made, sources, with_values=False), path, write)
+    saved_models.complete(path, graph.said, restoration)
 
 
 def _add_warmup(plan: plans.Plan, path: str) -> None:
@@ -178,16 +202,21 @@ class Built:
     restoration: restorations.Restoration
     architecture_key: Hashable
 
-    def key(self, plan: plans.Plan) -> Hashable:
-        """Returns what is equal for equal encoders that are exported with the same vocabulary."""
+    def key(self, plan: plans.Plan, *, with_values: bool = True) -> Hashable:
+        """Returns what is equal for equal encoders that are exported with the same vocabulary.
+
+        Args:
+          plan: What is to be done.
+          with_values: Whether the variables' values must be equal, too.
+        """
+        graph = self.architecture_key, product_keys.common(plan)
+        if not with_values:
+            return graph
         layer = self.encoder.pooler_layer
         shape = None if layer is None else tuple(layer.kernel.shape)
-        return (
-            self.architecture_key,
-            products.values_key(self.restoration),
-            products.pooler_key(self.restoration.pooler, shape),
-            products.common_key(plan),
-        )
+        found = self.restoration
+        values = product_keys.values(found, found.variables)
+        return *graph, values, product_keys.pooler(found.pooler, shape)
 
 
 def build(plan: plans.Plan, source: plans.Source) -> Built:
@@ -232,14 +261,16 @@ def _encoder(source: plans.Source) -> tuple[encoders.Encoder, dict[tuple[str, st
 
 
 def _write_encoder(plan: plans.Plan, built: Built, path: str) -> reports.Report | None:
-    module = encoder_modules.EncoderModule(
-        built.encoder,
-        vocab_file=plan.tokenizer.vocab_file,
-        sp_model_file=plan.tokenizer.sp_model_file,
-        do_lower_case=plan.text.lower_case,
-    )
+    def make() -> encoder_modules.EncoderModule:
+        return encoder_modules.EncoderModule(
+            built.encoder,
+            vocab_file=plan.tokenizer.vocab_file,
+            sp_model_file=plan.tokenizer.sp_model_file,
+            do_lower_case=plan.text.lower_case,
+        )
+
     with progress.step("writing the encoder"):
-        saved_models.write(module, path, restoration=built.restoration)
+        _save(plan, [built], path, "encoder", make)
     if plan.chosen.verify == "off":
         return None
     with progress.step("verifying the encoder"):
@@ -249,30 +280,55 @@ def _write_encoder(plan: plans.Plan, built: Built, path: str) -> reports.Report 
 
 
 def _mlm_score(plan: plans.Plan, built: Built, text: Text) -> findings.Finding:
-    def score() -> findings.Finding:
+    def score() -> dict[str, Any]:
         restorations.restore(built.restoration, built.encoder)
-        return mlm_scores.find(
+        found = mlm_scores.find(
             built.encoder,
             text.tokenizer,
             unknown_id=plan.text.unknown_id,
             step=built.restoration.checkpoint.step,
         )
+        return dataclasses.asdict(found)
 
+    # Not the pooler.
+    head = built.encoder.masked_lm
+    variables = [*built.restoration.common, *(head.variables if head is not None else ())]
+    values = product_keys.values(built.restoration, variables)
     with progress.step("guessing masked words"):
-        return sharing.once("masked words", built.key(plan), score)
+        key = built.key(plan, with_values=False), values
+        return findings.Finding(**products.result("masked_words", key, score))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(eq=False)
 class Text:
-    """A tokenizer, and what it was made from."""
+    """A tokenizer, and what it was made from.
 
-    tokenizer: tokenizers.Tokenizer
+    Attributes:
+      source: What it was made from.
+      found: What is to be said of it.
+    """
+
     source: text_verification.TextSource
+    found: list[findings.Finding]
+    _unused: list[tokenizers.Tokenizer]
 
-    def key(self, plan: plans.Plan) -> Hashable:
-        """Returns what is equal where text is prepared in the same way."""
+    @property
+    def tokenizer(self) -> tokenizers.Tokenizer:
+        """A tokenizer of which no module was saved."""
+        if not self._unused:
+            self._unused.append(_tokenizer(self.source.tokenizer))
+        return self._unused[0]
+
+    def taken(self) -> tokenizers.Tokenizer:
+        """Returns the tokenizer for one module; of its having been saved, a second would tell."""
+        tokenizer = self.tokenizer
+        self._unused.clear()
+        return tokenizer
+
+    def key(self, plan: plans.Plan, *, with_values: bool = True) -> Hashable:
+        """Returns what is equal where text is prepared in the same way; it has no values."""
         options = repr(plan.chosen.preprocessing)
-        return products.common_key(plan), options, self.source.seq_length
+        return product_keys.common(plan), options, self.source.seq_length
 
     def truncation(self) -> truncation.Truncation:
         """Returns how rows are truncated."""
@@ -292,20 +348,30 @@ def text_of(plan: plans.Plan, built: Built | None) -> Text:
     longest = None if built is None else built.encoder.max_seq_length
     default_length = min(choices.DEFAULT_SEQ_LENGTH, longest or choices.DEFAULT_SEQ_LENGTH)
     with progress.step("reading the vocabulary"):
-        tokenizer = tokenizers.make(**dataclasses.asdict(plan.tokenizer))
+        unused: list[tokenizers.Tokenizer] = []
+
+        def look() -> tuple[dict[str, int], list[findings.Finding]]:
+            unused.append(_tokenizer(plan.tokenizer))
+            return dict(unused[0].special_tokens), tokenizers.find(unused[0])
+
+        special_tokens, found = sharing.once("vocabulary", product_keys.common(plan), look)
     source = text_verification.TextSource(
         plan.tokenizer,
         plan.chosen.preprocessing.default_seq_length or default_length,
         plan.chosen.preprocessing,
-        dict(tokenizer.special_tokens),
+        special_tokens,
     )
-    return Text(tokenizer, source)
+    return Text(source, found, unused)
+
+
+def _tokenizer(chosen: settings.TokenizerSettings) -> tokenizers.Tokenizer:
+    return tokenizers.make(**dataclasses.asdict(chosen))
 
 
 def _write_preprocessing(plan: plans.Plan, text: Text, path: str) -> reports.Report | None:
     options = plan.chosen.preprocessing
     module = preprocessing.Preprocessing(
-        text.tokenizer,
+        text.taken(),
         default_seq_length=text.source.seq_length,
         tokenize_with_offsets=options.tokenize_with_offsets,
         max_segments=options.max_segments,
@@ -337,17 +403,20 @@ def _write_text_embedding(
     options = plan.chosen.text_embedding
     ignored = padding.is_ignored(built.encoder)
     pad_to_longest = (options if ignored else plan.chosen.preprocessing).pad_to_longest
-    module = text_embedding.TextEmbedding(
-        text.tokenizer,
-        built.encoder,
-        seq_length=text.source.seq_length,
-        vector=options.vector,
-        num_layers=options.layers_taken,
-        normalize=options.normalize,
-        options=packing.Options(text.truncation(), pad_to_longest),
-    )
+
+    def make() -> text_embedding.TextEmbedding:
+        return text_embedding.TextEmbedding(
+            text.taken(),
+            built.encoder,
+            seq_length=text.source.seq_length,
+            vector=options.vector,
+            num_layers=options.layers_taken,
+            normalize=options.normalize,
+            options=packing.Options(text.truncation(), pad_to_longest),
+        )
+
     with progress.step("writing the text embedding"):
-        saved_models.write(module, path, restoration=built.restoration)
+        _save(plan, [built, text], path, "text_embedding", make)
     if plan.chosen.verify == "off":
         return None
     with progress.step("verifying the text embedding"):

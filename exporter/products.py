@@ -1,81 +1,142 @@
-"""SavedModels that several exports of a sweep have in common: written and verified once."""
+"""Files and results that several exports of a sweep have in common: made once, then linked.
+
+What is known of each is kept in the process and, beside the links to its files, in the sweep's
+folder, where the sweep's other processes find it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
+import json
+import os
+import secrets
 from collections.abc import Callable, Hashable
+from typing import Any
 
-import numpy as np
+from exporter import code_digests, manifests, shared_files, sharing
 
-from exporter import manifests, plans, poolers, reports, restorations, shared_files, sharing
-
-# Reports and digests are small.
-_KEPT = 64
+# What is kept are digests and reports, no files.
+_KEPT = 256
+# Of an object without a text of its own; it is another one in each process.
+_ADDRESS = " at 0x"
 
 
 @dataclasses.dataclass(frozen=True)
 class Product:
-    """A SavedModel that is complete but for its manifest.
+    """Files that were made, or links to equal ones.
 
     Attributes:
-      report: What was verified, or None.
-      digests: Its files' sizes and digests, by relative path.
+      said: What their maker said of them, as JSON knows it.
+      digests: Their sizes and digests, by the paths relative to the folder.
     """
 
-    report: reports.Report | None
+    said: Any
     digests: shared_files.Digests
 
 
-def make(key: Hashable, path: str, write: Callable[[], reports.Report | None]) -> Product:
-    """Writes and verifies a SavedModel, or links the files of one that is equal.
+def make(
+    kind: str, key: Hashable, path: str, write: Callable[[], Any], *, name: str | None = None
+) -> Product:
+    """Makes the files of a folder, or links those that were made before.
 
     Args:
+      kind: What it is.
       key: All that it depends on.
-      path: Its folder, where nothing is yet.
-      write: Writes and verifies it; raises if it is not what it came from.
+      path: The folder.
+      write: Makes them, and returns what is to be known of them, as JSON knows it.
+      name: The one file there that is meant; None for all files of the folder, which is empty.
     """
     folder = sharing.folder()
     if folder is None:
-        return _written(path, write)
-    written = []
+        return _made(path, write, name)
+    there = []
 
     def fresh() -> Product:
-        product = _written(path, write)
+        product = _made(path, write, name)
         shared_files.add(folder, path, product.digests)
-        written.append(product)
+        _remember(folder, kind, key, product)
+        there.append(product)
         return product
 
-    product = sharing.once("product", key, fresh, keep=_KEPT)
-    if not written and not shared_files.place(folder, path, product.digests):
+    def elsewhere_or_fresh() -> Product:
+        known = _known(folder, kind, key)
+        if known is None or not shared_files.place(folder, path, known.digests):
+            return fresh()
+        there.append(known)
+        return known
+
+    product = sharing.once(kind, key, elsewhere_or_fresh, keep=_KEPT)
+    if not there and not shared_files.place(folder, path, product.digests):
         return fresh()
     return product
 
 
-def _written(path: str, write: Callable[[], reports.Report | None]) -> Product:
-    return Product(write(), manifests.digests(path))
-
-
-def common_key(plan: plans.Plan) -> Hashable:
-    """Returns what decides something of each SavedModel: vocabulary, verification and warm-up."""
-    chosen = plan.chosen
-    version = sharing.version(plan.text.path)
-    return version, repr(plan.tokenizer), chosen.verify, repr(chosen.warmup)
-
-
-def values_key(restoration: restorations.Restoration) -> Hashable:
-    """Returns what decides the values of an encoder's variables."""
-    version = sharing.version(f"{restoration.checkpoint.prefix}.index")
-    return version, restoration.weights, tuple(sorted(restoration.keys.values()))
-
-
-def pooler_key(pooler: poolers.Pooler, shape: tuple[int, int] | None) -> Hashable:
-    """Returns what decides a pooler's values.
+def result(kind: str, key: Hashable, make: Callable[[], Any]) -> Any:
+    """Returns what a function returns, or what it returned before for the same key.
 
     Args:
-      pooler: Where they come from.
-      shape: The kernel's `[D, D]` (D: hidden size), or None where there is no pooler.
+      kind: What it is.
+      key: All that the result depends on.
+      make: Makes it, as JSON knows it.
     """
-    values = b""
-    if pooler.make_values is not None and shape is not None:
-        values = b"".join(np.asarray(v).tobytes() for v in pooler.make_values(shape, shape[1:]))
-    return pooler.name, pooler.checkpoint_item, values
+
+    def known_or_made() -> Any:
+        folder = sharing.folder()
+        known = None if folder is None else _known(folder, kind, key)
+        if known is not None:
+            return known.said
+        said = make()
+        if folder is not None:
+            _remember(folder, kind, key, Product(said, {}))
+        return said
+
+    return sharing.once(kind, key, known_or_made, keep=_KEPT)
+
+
+def _made(path: str, write: Callable[[], Any], name: str | None) -> Product:
+    said = write()
+    if name is not None:
+        return Product(said, {name: _digest(f"{path}/{name}")})
+    return Product(said, manifests.digests(path, _digest))
+
+
+def _digest(file: str) -> dict[str, Any]:
+    """Returns a file's digest; links of one file are read once."""
+    if "://" in file or sharing.folder() is None:
+        return manifests.digest(file)
+    status = os.stat(file)
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return sharing.once("file", key, lambda: manifests.digest(file), keep=_KEPT)
+
+
+def _known(folder: str, kind: str, key: Hashable) -> Product | None:
+    file = _record(folder, kind, key)
+    if file is None:
+        return None
+    try:
+        with open(file, encoding="utf-8") as stream:
+            return Product(**json.load(stream))
+    except (OSError, ValueError, TypeError):
+        return None  # Not made yet, or by nobody that is known.
+
+
+def _remember(folder: str, kind: str, key: Hashable, product: Product) -> None:
+    file = _record(folder, kind, key)
+    if file is None:
+        return
+    new = f"{file}.{secrets.token_hex(4)}"
+    # Another process may have removed the folder; then nothing is linked either.
+    with contextlib.suppress(FileNotFoundError):
+        with open(new, "w", encoding="utf-8") as stream:
+            json.dump(dataclasses.asdict(product), stream)
+        os.replace(new, file)
+
+
+def _record(folder: str, kind: str, key: Hashable) -> str | None:
+    """Returns the file for a key that all processes know alike."""
+    text = repr((code_digests.of_exporter(), key))
+    if _ADDRESS in text:
+        return None
+    return os.path.join(folder, f"{kind}-{hashlib.sha256(text.encode()).hexdigest()}.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from exporter import errors
@@ -128,6 +128,12 @@ def _rows(report: Report, width: int) -> Iterator[str]:
         if check.status == FAILED and check.look_at is not None:
             yield f"{'':<15}{'':<{width}}  look at: {check.look_at}"
     yield ""
+
+
+def from_plain(fields: Mapping[str, Any]) -> Report:
+    """Returns a report of its fields as `dataclasses.asdict` has them."""
+    checks = tuple(Check(**check) for check in fields["checks"])
+    return Report(**{**fields, "checks": checks})
 
 
 def to_json(reports: Iterable[Report]) -> str:

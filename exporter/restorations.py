@@ -37,6 +37,8 @@ class Restoration:
       kind: How the checkpoint holds the encoder.
       objects: The encoder and its head, by their names in the checkpoint.
       pooler: Where the pooler's values come from.
+      common: The variables that all exports of the encoder have in common.
+      own: Those of its pooler and its head.
       keys: The key of the stored value for each variable, by the variable's reference.
       weights: "raw" or "ema": the values themselves, or their exponential moving averages.
       ignored: Why values were left out, by their keys.
@@ -48,11 +50,18 @@ class Restoration:
     kind: str
     objects: Mapping[str, Any]
     pooler: poolers.Pooler
+    common: Sequence[tf.Variable]
+    own: Sequence[tf.Variable]
     keys: Mapping[Any, str]
     weights: str
     ignored: Mapping[str, str]
     setting: str
-    watch: stored_values.Watch = dataclasses.field(default_factory=stored_values.Watch)
+    watch: stored_values.Watch
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All variables, the common ones first."""
+        return [*self.common, *self.own]
 
     def entry(self, variable: tf.Variable) -> tensor_bundles.Entry | None:
         """The stored value of a variable, or None where it has none in the checkpoint."""
@@ -152,7 +161,25 @@ def restoration(
         raise misfits.Misfit(checkpoint, encoder, keys, missing, unfit, unexplained).error(setting)
     ignored |= dict.fromkeys(own, "encoder's own pooler, replaced")
     ignored |= dict.fromkeys(passed_over, "in place of which others were chosen by --weights")
-    return Restoration(checkpoint, kind, objects, pooler, keys, weights, ignored, setting)
+    return Restoration(
+        checkpoint=checkpoint,
+        kind=kind,
+        objects=objects,
+        pooler=pooler,
+        common=encoder.common_variables,
+        own=encoder.own_variables,
+        keys=keys,
+        weights=weights,
+        ignored=ignored,
+        setting=setting,
+        watch=_watch(checkpoint),
+    )
+
+
+def _watch(checkpoint: checkpoints.Checkpoint) -> stored_values.Watch:
+    """Returns what has seen the checkpoint's values, of which exports may copy some only."""
+    version = sharing.version(f"{checkpoint.prefix}.index")
+    return sharing.once("values seen", version, stored_values.Watch)
 
 
 def _require_one_piece(

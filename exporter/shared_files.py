@@ -33,7 +33,8 @@ def add(folder: str, path: str, digests: Digests) -> None:
     for name, digest in digests.items():
         file, known = os.path.join(path, name), os.path.join(folder, digest["sha256"])
         try:
-            if not _link(file, known):
+            # A link is not replaced by another one of the same file.
+            if not _link(file, known) and not os.path.samefile(file, known):
                 os.link(known, f"{file}.link")
                 os.replace(f"{file}.link", file)
         except OSError as error:
@@ -46,22 +47,39 @@ def place(folder: str, path: str, digests: Digests) -> bool:
 
     Args:
       folder: What holds the links.
-      path: A new folder on the same file system.
+      path: A folder on the same file system, which has none of them.
       digests: The files' sizes and digests, by relative path.
 
     Returns:
-      Whether all of them are there; if not, the folder is empty.
+      Whether all of them are there; if not, none is.
     """
+    files = {os.path.join(folder, digests[name]["sha256"]): name for name in digests}
+    if not all(map(os.path.exists, files)):
+        return False
+    placed = []
     try:
         for name, digest in digests.items():
             file = os.path.join(path, name)
             os.makedirs(os.path.dirname(file), exist_ok=True)
             _link_or_copy(os.path.join(folder, digest["sha256"]), file)
-    except FileNotFoundError:
-        remove(path)
-        os.makedirs(path)
+            placed.append(file)
+    except FileNotFoundError:  # Another process has just removed the folder.
+        for file in placed:
+            os.remove(file)
         return False
     return True
+
+
+def detach(files: Iterable[str]) -> None:
+    """Makes files such that may be written to, whoever has links to what they were.
+
+    Args:
+      files: Small ones.
+    """
+    for file in files:
+        if "://" not in file and os.stat(file).st_nlink > 1:
+            shutil.copyfile(file, f"{file}.own")
+            os.replace(f"{file}.own", file)
 
 
 def remove(folder: str) -> None:

@@ -39,6 +39,11 @@ def results(folder: str | None = None) -> Iterator[None]:
         gc.collect()
 
 
+def is_open() -> bool:
+    """Whether `once` keeps results."""
+    return _kept is not None
+
+
 def folder() -> str | None:
     """Returns where files are kept that several exports have, or None."""
     return _folder

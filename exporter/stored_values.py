@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,27 @@ class Watch:
         """Takes a slice of a tensor, which ends where a value does, into account."""
         if entry.dtype.is_floating and piece:
             values = np.frombuffer(piece, entry.dtype.as_numpy_dtype)
-            self.statistics.setdefault(entry, Statistics()).add(values)
+            seen = self.statistics.setdefault(entry, Statistics())
+            if seen.num_values * values.itemsize < entry.size:  # Or all were seen before.
+                seen.add(values)
+
+    def told(self, entries: Iterable[tensor_bundles.Entry]) -> list[list[float] | None]:
+        """Returns what was seen of each tensor, as JSON knows it."""
+        seen = (self.statistics.get(entry) for entry in entries)
+        return [None if one is None else list(dataclasses.astuple(one)) for one in seen]
+
+    def tell(
+        self, entries: Iterable[tensor_bundles.Entry], told: Iterable[Sequence[Any] | None]
+    ) -> None:
+        """Takes into account what was seen of tensors elsewhere.
+
+        Args:
+          entries: The tensors.
+          told: What `told` returned for them there.
+        """
+        for entry, one in zip(entries, told, strict=True):
+            if one is not None:
+                self.statistics[entry] = Statistics(*one)
 
     def require_finite(
         self, names: Mapping[tensor_bundles.Entry, str], *, received: str, setting: str
@@ -80,7 +101,7 @@ class Watch:
         bad = [
             f"{names[entry]} ({seen.num_not_finite} of {seen.num_values})"
             for entry, seen in self.statistics.items()
-            if seen.num_not_finite
+            if seen.num_not_finite and entry in names
         ]
         if bad:
             more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""

@@ -60,6 +60,10 @@ class Entry:
     is_plain: bool
 
 
+# Is shown the bytes of tensors as they are copied.
+Watch = Callable[[Entry, bytes], None]
+
+
 def read_entries(prefix: str) -> dict[str, Entry]:
     """Reads a bundle's index.
 
@@ -117,7 +121,7 @@ def data_file(prefix: str, shard: int = 0, num_shards: int = 1) -> str:
 def append(
     prefix: str,
     tensors: Mapping[str, Entry],
-    watch: Callable[[Entry, bytes], None] | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Adds tensors of other bundles to a bundle of one data file.
 
@@ -132,26 +136,81 @@ def append(
       BundleFormatError: The bundle cannot be read, or has the name already.
       ValueError: A tensor is not plain.
     """
-    protos = _read_index(prefix + ".index")
+    protos = _read_index(f"{prefix}.index")
     target = data_file(prefix)
-    offset = tf.io.gfile.stat(target).length
+    _add(prefix, protos, tensors, offset=tf.io.gfile.stat(target).length)
+    _copy(tensors, target, "ab", watch)
+    _write_index(prefix, protos)
+
+
+def prepend(prefix: str, tensors: Mapping[str, Entry], write: Callable[[str], None]) -> None:
+    """Adds tensors of other bundles to a bundle of one data file, as another one before it.
+
+    Args:
+      prefix: The bundle to add to, which is not readable while this runs.
+      tensors: What to add, by the names that they get there.
+      write: Makes the file of a path, as `write_data` does it for the same tensors.
+
+    Raises:
+      BundleFormatError: The bundle cannot be read, or has the name already.
+      ValueError: A tensor is not plain.
+    """
+    protos = _read_index(f"{prefix}.index")
+    header = tensor_bundle_pb2.BundleHeaderProto.FromString(protos.pop(_HEADER_KEY))
+    header.num_shards = 2
+    for key, value in protos.items():
+        proto = tensor_bundle_pb2.BundleEntryProto.FromString(value)
+        proto.shard_id = 1
+        protos[key] = proto.SerializeToString(deterministic=True)
+    protos[_HEADER_KEY] = header.SerializeToString(deterministic=True)
+    _add(prefix, protos, tensors, offset=0)
+    write(data_file(prefix, 0, 2))
+    tf.io.gfile.rename(data_file(prefix), data_file(prefix, 1, 2))
+    _write_index(prefix, protos)
+
+
+def write_data(file: str, tensors: Mapping[str, Entry], watch: Watch | None = None) -> None:
+    """Writes a data file, whose bytes do not depend on what the tensors are called.
+
+    Args:
+      file: The file.
+      tensors: What it holds, in this order.
+      watch: Is shown the bytes, slice by slice.
+
+    Raises:
+      BundleFormatError: A tensor's file ends before the tensor does.
+    """
+    _copy(tensors, file, "wb", watch)
+
+
+def _add(
+    prefix: str, protos: dict[bytes, bytes], tensors: Mapping[str, Entry], *, offset: int
+) -> None:
+    """Adds entries for tensors that will lie in the first data file, one behind the other."""
     placed: dict[Entry, int] = {}
-    with tf.io.gfile.GFile(target, "ab") as out:
-        for name, entry in tensors.items():
-            if not entry.is_plain:
-                raise ValueError(f"{name} is not stored in one piece")
-            key = name.encode("utf-8")
-            if key in protos:
-                raise BundleFormatError(f"{prefix} has a tensor {name!r} already")
-            if entry not in placed:
-                placed[entry] = offset
-                for piece in read_slices(entry):
-                    if watch is not None:
-                        watch(entry, piece)
-                    out.write(piece)
-                offset += entry.size
-            protos[key] = _entry_proto(entry, placed[entry]).SerializeToString(deterministic=True)
-    with tf.io.gfile.GFile(prefix + ".index", "wb") as out:
+    for name, entry in tensors.items():
+        if not entry.is_plain:
+            raise ValueError(f"{name} is not stored in one piece")
+        key = name.encode("utf-8")
+        if key in protos:
+            raise BundleFormatError(f"{prefix} has a tensor {name!r} already")
+        if entry not in placed:
+            placed[entry] = offset
+            offset += entry.size
+        protos[key] = _entry_proto(entry, placed[entry]).SerializeToString(deterministic=True)
+
+
+def _copy(tensors: Mapping[str, Entry], target: str, mode: str, watch: Watch | None) -> None:
+    with tf.io.gfile.GFile(target, mode) as out:
+        for entry in dict.fromkeys(tensors.values()):
+            for piece in read_slices(entry):
+                if watch is not None:
+                    watch(entry, piece)
+                out.write(piece)
+
+
+def _write_index(prefix: str, protos: Mapping[bytes, bytes]) -> None:
+    with tf.io.gfile.GFile(f"{prefix}.index", "wb") as out:
         out.write(_table(protos))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from exporter import inflated_files, normalizers, vocabularies, words
+from exporter import inflated_files, normalizers, sharing, vocabularies, words
 
 # Longer words become the unknown token.
 MAX_BYTES_PER_WORD = 100
@@ -56,26 +56,12 @@ class QuickWay(tf.Module):
         super().__init__()
         self._normalize = normalize
         self._plain = f"[^{''.join(_letters_left(normalize))}{_SURROGATES}]*"
-        pieces = list(vocabulary.pieces)
+        pieces = tuple(vocabulary.pieces)
         self._letter = _letter_in_none(pieces)
-        inert = _without_impossible(pieces)
-        self._lacking = None
-        if unknown_token in pieces:
-            unknown = inert[pieces.index(unknown_token)]
-        else:
-            self._lacking, unknown = len(pieces), unknown_token
-            inert.append(unknown)
-        try:
-            trie = tf_text.build_fast_wordpiece_model(
-                inert,
-                MAX_BYTES_PER_WORD,
-                words.SUFFIX_INDICATOR,
-                unknown,
-                False,  # no_pretokenization
-                False,  # support_detokenization
-            )
-        except RuntimeError as error:
-            raise ValueError(str(error)) from None
+        self._lacking = None if unknown_token in pieces else len(pieces)
+        inert, trie = sharing.once(
+            "trie", (pieces, unknown_token), lambda: _built(pieces, unknown_token)
+        )
         self._trie = inflated_files.InflatedFile(_TRIE_FILE, trie)
         self._is_suffix = np.packbits(
             [piece.startswith(words.SUFFIX_INDICATOR) for piece in inert], bitorder="little"
@@ -196,6 +182,28 @@ def _letter_in_none(pieces: Sequence[str]) -> str:
     if letter is None:
         raise ValueError("its pieces hold every private-use character")
     return letter
+
+
+def _built(pieces: Sequence[str], unknown_token: str) -> tuple[list[str], bytes]:
+    """Returns the pieces that the trie is built of, and the trie."""
+    inert = _without_impossible(pieces)
+    unknown = unknown_token
+    if unknown_token in pieces:
+        unknown = inert[pieces.index(unknown_token)]
+    else:
+        inert.append(unknown)
+    try:
+        trie = tf_text.build_fast_wordpiece_model(
+            inert,
+            MAX_BYTES_PER_WORD,
+            words.SUFFIX_INDICATOR,
+            unknown,
+            False,  # no_pretokenization
+            False,  # support_detokenization
+        )
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
+    return inert, trie
 
 
 def _without_impossible(pieces: Sequence[str]) -> list[str]:

@@ -227,7 +227,7 @@ def _truncated(name: str) -> Callable[[pathlib.Path], None]:
 
 
 def _flipped(path: pathlib.Path) -> None:
-    file = path / "variables" / "variables.data-00000-of-00001"
+    file = path / "variables" / "variables.data-00000-of-00002"
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
@@ -275,7 +275,7 @@ _FILES = (
         _STRAY,
     ),
     ("a truncated graph", _truncated("saved_model.pb"), "loading"),
-    ("truncated variables", _truncated("variables/variables.data-00000-of-00001"), "loading"),
+    ("truncated variables", _truncated("variables/variables.data-00000-of-00002"), "loading"),
     ("a flipped bit", _flipped, "loading"),
     ("no variables", lambda path: shutil.rmtree(path / "variables"), "loading"),
     (

@@ -335,3 +335,43 @@ class TestAppend:
         entries = tensor_bundles.read_entries(partitioned)
         with pytest.raises(ValueError, match=r"^table is not stored in one piece$"):
             tensor_bundles.append(target, entries)
+
+
+class TestPrepend:
+    def test_a_data_file_before_the_one_that_there_is(self, small: str, target: str) -> None:
+        entries = tensor_bundles.read_entries(small)
+        source = tf.train.load_checkpoint(small)
+        tensors = dict(reversed(entries.items()))
+        tensor_bundles.prepend(
+            target, tensors, lambda file: tensor_bundles.write_data(file, tensors)
+        )
+        _assert_holds(
+            target, {"own": _OWN, **{n: tf.constant(source.get_tensor(n)) for n in tensors}}
+        )
+        first = pathlib.Path(f"{target}.data-00000-of-00002").read_bytes()
+        assert first == b"".join(source.get_tensor(name).tobytes() for name in tensors)
+        assert sorted(path.name for path in pathlib.Path(target).parent.glob("target*")) == [
+            f"target.{name}" for name in ("data-00000-of-00002", "data-00001-of-00002", "index")
+        ]
+
+    def test_it_is_the_same_whatever_it_belongs_to(
+        self, tmp_path: pathlib.Path, small: str, target: str
+    ) -> None:
+        other = _save(tmp_path / "other", {"more": tf.range(5), "zzz": _OWN})
+        entries = tensor_bundles.read_entries(small).values()
+        contents = []
+        for prefix, names in ((target, "abc"), (other, "zyx")):
+            tensors = dict(zip(names, entries, strict=False))
+            tensor_bundles.prepend(
+                prefix, tensors, lambda file, t=tensors: tensor_bundles.write_data(file, t)
+            )
+            contents.append(pathlib.Path(f"{prefix}.data-00000-of-00002").read_bytes())
+        assert contents[0] == contents[1] != b""
+
+    def test_refuses_a_name_that_is_there_already(
+        self, tmp_path: pathlib.Path, target: str
+    ) -> None:
+        entries = tensor_bundles.read_entries(_save(tmp_path / "source", {"own": _OWN}))
+        with pytest.raises(tensor_bundles.BundleFormatError, match="has a tensor 'own' already"):
+            tensor_bundles.prepend(target, entries, lambda _: None)
+        _assert_holds(target, {"own": _OWN})

@@ -190,7 +190,7 @@ class TestWrongValues:
         self, made: encoder_exports.Made, right: str, tmp_path: pathlib.Path
     ) -> None:
         path = shutil.copytree(right, tmp_path / "damaged")
-        file = path / "variables" / "variables.data-00000-of-00001"
+        file = path / "variables" / "variables.data-00000-of-00002"
         damaged = bytearray(file.read_bytes())
         damaged[-1] ^= 1
         file.write_bytes(damaged)

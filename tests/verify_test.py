@@ -138,13 +138,13 @@ class TestWrongExports:
         self, exports: pathlib.Path, verify: Run, tmp_path: pathlib.Path
     ) -> None:
         path = shutil.copytree(exports / "encoder", tmp_path / "damaged")
-        data = path / "variables" / "variables.data-00000-of-00001"
+        data = path / "variables" / "variables.data-00000-of-00002"
         size = data.stat().st_size
         os.truncate(data, size - 100)
         status, out, _ = verify(f"--export_path={path}")
         assert status == errors.EXIT_VERIFICATION_FAILED
         assert (
-            "  FAILED       files: each can be read  variables/variables.data-00000-of-00001 has "
+            "  FAILED       files: each can be read  variables/variables.data-00000-of-00002 has "
             f"{size - 100} bytes of at least {size}: cut off?\n"
         ) in out
 

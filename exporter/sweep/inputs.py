@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import tensorflow as tf
 
 from exporter import (
+    code_digests,
     config,
     gin_checks,
     gin_macros,
@@ -27,8 +29,9 @@ _NOT_OF_ENCODERS = ("export", "preprocessing", "text_embedding", "tokenizer", "w
 
 
 def digest(resolved: config.Resolved, plan: plans.Plan) -> str:
-    """Returns a digest of a point's configuration and of the files that it names.
+    """Returns a digest of a point's configuration, of the files that it names and of code.
 
+    Code is that of modules of a user's own that gin imports, with what they import of that kind.
     Folders do not count, nor how macros are called.
 
     Args:
@@ -41,6 +44,10 @@ def digest(resolved: config.Resolved, plan: plans.Plan) -> str:
         "vocabulary": _file_digest(plan.text.path),
         "seq_length": plan.chosen.preprocessing.default_seq_length,
     }
+    imported = _imported(resolved)
+    code = sharing.once("code", imported, lambda: code_digests.of_imported(imported))
+    if code is not None:
+        described["code"] = code
     if plan.source is not None:
         architecture = plan.source.architecture
         described["encoder"] = [architecture.type, repr(architecture.encoder.as_dict())]
@@ -70,6 +77,14 @@ def files(plan: plans.Plan) -> tuple[str, ...]:
     """Returns the vocabulary's path, and that of the checkpoint's index if there is one."""
     index = () if plan.source is None else (f"{plan.source.checkpoint.prefix}.index",)
     return (plan.text.path, *index)
+
+
+def _imported(resolved: config.Resolved) -> tuple[str, ...]:
+    """The modules that gin imports, also for the names of single files."""
+    found = [item for item in resolved.statements if isinstance(item, gin_parsing.Import)]
+    preambles = {binding.preamble for binding in resolved.bindings}
+    named = (re.findall(r"^(?:import|from)\s+([\w.]+)", text, re.MULTILINE) for text in preambles)
+    return tuple(sorted({item.module for item in found}.union(*named)))
 
 
 def _lines(resolved: config.Resolved) -> list[str]:

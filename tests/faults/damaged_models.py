@@ -20,7 +20,7 @@ _ENCODER = (
     "saved_model.pb",
     "fingerprint.pb",
     "variables/variables.index",
-    "variables/variables.data-00000-of-00001",
+    "variables/variables.data-00000-of-00002",
     "assets/vocab.txt",
 )
 _PREPROCESSING = ("saved_model.pb", "assets/vocab.txt", "assets/wordpiece_trie.zlib")
