@@ -36,8 +36,9 @@ help:  ## List the targets.
 demo: $(INSTALLED)  ## Export the bundled pre-training run and show what came out.
 	$(VENV_PYTHON) launch.py --gin_file=configs/demo.gin
 
-test: $(TEST_INSTALLED)  ## Run all tests with Bazel, which is installed first where apt-get can.
+test: $(TEST_INSTALLED)  ## Run all tests with Bazel; it and Chromium are installed first where apt-get can.
 	@bazel/ensure_bazel.sh
+	@bazel/ensure_chromium.sh
 	@$(VENV_PYTHON) bazel/run_tests.py //...
 
 pytest: $(TEST_INSTALLED)  ## Run all tests without Bazel.

@@ -14,12 +14,14 @@ _PAGE = string.Template(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy"
+      content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>$title</title>
 <style>
 :root { --page: #fff; --text: #1b1b1b; --soft: #5c5c5c; --line: #ddd; --good: #06752b;
         --bad: #b00020; --note: #8a5a00; --first: #1f5fa8; --second: #b84a00; --third: #6a3d9a;
         --fourth: #00796b; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
 :root { --page: #16181b; --text: #e6e6e6; --soft: #a5a9ad; --line: #3a3d41; --good: #6fcf8b;
         --bad: #ff8a94; --note: #e5b567; --first: #7ab6ff; --second: #ffa562; --third: #c9a6f5;
         --fourth: #5cc9bb; } }

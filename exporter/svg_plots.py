@@ -90,8 +90,8 @@ def plot(title: str, lines: Sequence[Line], *, x_label: str, y_label: str) -> st
         *(_band(frame, line, color) for line, color, _ in styles if line.band),
         *(_line(frame, line, color, dash) for line, color, dash in styles),
         *_legend(styles),
-        _text(_WIDTH / 2, _HEIGHT - 8, x_label, "middle"),
-        _text(_LEFT, 14, f"{title} ({y_label})" if y_label else title, "start"),
+        text(_WIDTH / 2, _HEIGHT - 8, x_label, "middle"),
+        text(_LEFT, 14, f"{title} ({y_label})" if y_label else title, "start"),
     ]
     label = html.escape(f"{title}: {', '.join(line.label for line in lines)}", quote=True)
     return (
@@ -124,10 +124,10 @@ def _grid(frame: _Frame, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> 
     for y in y_ticks:
         start, end = frame.at(frame.left, y), frame.at(frame.right, y)
         yield f'<path d="M{start} L{end}" stroke="var(--line)" fill="none"/>'
-        yield _text(_LEFT - 6, float(start.split(",")[1]) + 4, f"{y:.6g}", "end")
+        yield text(_LEFT - 6, float(start.split(",")[1]) + 4, f"{y:.6g}", "end")
     for x in x_ticks:
         across = float(frame.at(x, frame.bottom).split(",")[0])
-        yield _text(across, _HEIGHT - _BOTTOM + 16, f"{x:.6g}", "middle")
+        yield text(across, _HEIGHT - _BOTTOM + 16, f"{x:.6g}", "middle")
 
 
 def _line(frame: _Frame, line: Line, color: str, dash: str) -> str:
@@ -151,7 +151,7 @@ def _band(frame: _Frame, line: Line, color: str) -> str:
 def _legend(styles: Iterable[tuple[Line, str, str]]) -> Iterable[str]:
     right = float(_WIDTH - _RIGHT)
     for line, color, dash in reversed(list(styles)):
-        yield _text(right, 14, line.label, "end")
+        yield text(right, 14, line.label, "end")
         right -= 7.5 * len(line.label) + 6
         yield (
             f'<path d="M{right - 24},10 L{right},10" stroke="var({color})" stroke-width="2" '
@@ -160,8 +160,16 @@ def _legend(styles: Iterable[tuple[Line, str, str]]) -> Iterable[str]:
         right -= 36
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
+def text(x: float, y: float, words: str, anchor: str) -> str:
+    """Returns words in a picture.
+
+    Args:
+      x: Where they are, across.
+      y: Where their line is, downwards.
+      words: What is said.
+      anchor: What of them is at `x`: "start", "middle" or "end".
+    """
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="var(--soft)">'
-        f"{html.escape(text)}</text>"
+        f"{html.escape(words)}</text>"
     )

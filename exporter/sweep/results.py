@@ -1,4 +1,4 @@
-"""A sweep's results: one typed record a point, as JSON lines and as CSV.
+"""A sweep's results: one typed record a point, as JSON lines, as CSV and on a page of HTML.
 
 pandas.read_json("results.jsonl", lines=True)
 pandas.read_csv("results.csv")
@@ -14,9 +14,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter.sweep import jobs, states
+from exporter.sweep import jobs, states, sweep_pages
 
-JSON_LINES, CSV = "results.jsonl", "results.csv"
+JSON_LINES, CSV, PAGE = "results.jsonl", "results.csv", "results.html"
 # What a record has besides the axes' values, in this order.
 COLUMNS = (
     *("name", "status", "message", "seconds", "bytes", "saved_model_bytes", "load_seconds"),
@@ -41,11 +41,28 @@ def write(
       The records.
     """
     records = [_record(job, known.get(job.name)) for job in planned]
-    labels = list(dict.fromkeys(label for job in planned for label in job.values))
+    labels = _labels(planned)
     tf.io.gfile.makedirs(folder)
     _replace(f"{folder}/{JSON_LINES}", "".join(f"{json.dumps(record)}\n" for record in records))
     _replace(f"{folder}/{CSV}", _csv(records, ["name", *labels, *COLUMNS[1:]]))
     return records
+
+
+def write_page(
+    folder: str, planned: Sequence[jobs.Job], records: Sequence[Mapping[str, Any]]
+) -> None:
+    """Writes the results as a page, over an earlier one.
+
+    Args:
+      folder: The sweep's folder.
+      planned: All points' jobs.
+      records: What `write` has returned.
+    """
+    _replace(f"{folder}/{PAGE}", sweep_pages.page(folder, _labels(planned), records))
+
+
+def _labels(planned: Sequence[jobs.Job]) -> list[str]:
+    return list(dict.fromkeys(label for job in planned for label in job.values))
 
 
 def _record(job: jobs.Job, state: states.State | None) -> dict[str, Any]:

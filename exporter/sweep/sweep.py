@@ -150,6 +150,7 @@ def _launch(launcher: launchers.Launcher, planned: _Planned) -> None:
         getattr(events, "close", lambda: None)()
         seen.end()
         records = results.write(planned.folder, planned.exports, known)
+        results.write_page(planned.folder, planned.exports, records)
         shared_files.remove(planned.exports[0].shared or "")
     _summarize(planned, records)
 

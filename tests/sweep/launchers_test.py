@@ -124,5 +124,5 @@ def test_a_killed_sweep_is_taken_up_again(tmp_path: pathlib.Path, launcher: str)
     left = {path.name for path in (tmp_path / "out").iterdir()}
     assert left == {
         *("16", "32", "64", "16.record", "32.record", "64.record"),
-        *("results.csv", "results.jsonl"),
+        *("results.csv", "results.html", "results.jsonl"),
     }

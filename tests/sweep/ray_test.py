@@ -154,5 +154,5 @@ def test_a_cluster_of_its_own_ends_with_the_launcher(
     assert ray_nodes.folders_of(os.getpid()) == []
     assert {path.name for path in out.iterdir()} == {
         *("16", "32", "64", "16.record", "32.record", "64.record"),
-        *("results.csv", "results.jsonl"),
+        *("results.csv", "results.html", "results.jsonl"),
     }
