@@ -9,7 +9,7 @@ from typing import Any
 import gin
 
 from exporter import choices, errors, export, poolers, progress
-from exporter.evaluation import glue, packages, settings, text_files
+from exporter.evaluation import glue, methods, packages, settings, text_files
 
 _EXPORT = "exporter.export"
 TASKS = (text_files.TextFiles, glue.Glue)
@@ -18,11 +18,12 @@ TASKS = (text_files.TextFiles, glue.Glue)
 @gin.configurable(module="exporter")
 def evaluate(
     task: Any = gin.REQUIRED,
+    method: Any = None,
     output_dir: str | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     check: bool = True,
 ) -> None:
-    """Fine-tunes an export, and the same encoder from Python code, and compares the two.
+    """Compares an export with the same encoder from Python code: both fine-tuned, or as they are.
 
     What is evaluated is `export.export_path`, a folder with `encoder` and `preprocessing`. What it
     was made from is given as for an export: `checkpoint`, `encoder`, `pretraining`, `tokenizer`,
@@ -31,11 +32,14 @@ def evaluate(
 
     Args:
       task: What to fine-tune on: `@text_files()` or `@glue()`.
+      method: What is quick and takes no fine-tuning: `@linear_probe()` on frozen vectors, or
+        `@masked_words()` for an encoder with its head. None fine-tunes.
       output_dir: Where checkpoints and results are written; None for the export's path with
-        ".evaluation" behind.
+        ".evaluation" behind, or with the method's name.
       seeds: One fine-tuning of each arm for each: of the head's initial values, the order of
-        examples and dropout.
-      check: Whether inputs, outputs and gradients of both arms are compared before training.
+        examples and dropout; or one scoring: of how examples are divided, and of what is masked.
+      check: Whether inputs, outputs and gradients of both arms are compared before training, or
+        what is scored before it is.
 
     Raises:
       UserError: A choice is wrong, or a file is.
@@ -45,13 +49,13 @@ def evaluate(
     path = (bound.get("export_path") or "").rstrip("/")
     options = settings.FineTuning()
     chosen = choices.from_gin("all", "quick", bound.get("pooler", poolers.restored_pooler))
-    mistakes = _wrong(path, task, seeds) + options.mistakes() + choices.wrong(chosen)
-    if isinstance(task, TASKS):
-        mistakes += task.mistakes()
+    mistakes = _wrong(path, task, method, seeds) + options.mistakes() + choices.wrong(chosen)
+    mistakes += [mistake for one in (task, method) for mistake in _own_mistakes(one)]
     from_run = chosen.pretraining.pretraining_dir is not None
     errors.raise_all(mistakes + ([] if from_run else choices.missing(chosen)))
-    packages.require()
-    folder = output_dir or f"{path}.evaluation"
+    if method is None or isinstance(task, glue.Glue):
+        packages.require()
+    folder = output_dir or f"{path}.{methods.name(method) if method else 'evaluation'}"
     export.import_tensorflow()
     from exporter import plans
 
@@ -64,14 +68,26 @@ def evaluate(
     plan.check()
     if bound.get("dry_run"):
         return
-    with progress.step("importing what TF-NLP trains with"):
-        from exporter.evaluation import comparing, results
-    found = comparing.run(plan, path, examples, options, list(seeds), folder, check=check)
+    if method is None:
+        with progress.step("importing what TF-NLP trains with"):
+            from exporter.evaluation import comparing
+        found = comparing.run(plan, path, examples, options, list(seeds), folder, check=check)
+    else:
+        from exporter.evaluation import quick_checks
+
+        found = quick_checks.run(plan, path, examples, method, list(seeds), check=check)
+    from exporter.evaluation import results
+
     results.write(found, folder)
     print(results.text(found), end="")
 
 
-def _wrong(path: str, task: Any, seeds: Sequence[int]) -> list[errors.UserError]:
+def _own_mistakes(chosen: Any) -> list[errors.UserError]:
+    """What tasks and methods say is wrong with themselves."""
+    return chosen.mistakes() if isinstance(chosen, (*TASKS, *methods.METHODS)) else []
+
+
+def _wrong(path: str, task: Any, method: Any, seeds: Sequence[int]) -> list[errors.UserError]:
     """Mistakes that can be told without TensorFlow."""
     mistakes = []
     parts = [os.path.join(path, part) for part in ("encoder", "preprocessing")]
@@ -95,6 +111,15 @@ def _wrong(path: str, task: Any, seeds: Sequence[int]) -> list[errors.UserError]
                 example="evaluate.task = @text_files()",
                 received=repr(task),
                 setting="evaluate.task",
+            )
+        )
+    if method is not None and not isinstance(method, methods.METHODS):
+        mistakes.append(
+            errors.UserError(
+                "evaluate.method must be the call of a method, or None to fine-tune.",
+                example="evaluate.method = @linear_probe()",
+                received=repr(method),
+                setting="evaluate.method",
             )
         )
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:

@@ -19,7 +19,7 @@ from exporter import (
     settings,
     verify,
 )
-from exporter.evaluation import glue, text_files
+from exporter.evaluation import glue, methods, text_files
 from exporter.evaluation import settings as evaluation_settings
 from exporter.sweep import sweep
 
@@ -31,6 +31,8 @@ SETTINGS = {
     "text_files": text_files.TextFiles,
     "glue": glue.Glue,
     "fine_tuning": evaluation_settings.FineTuning,
+    "linear_probe": methods.LinearProbe,
+    "masked_words": methods.MaskedWords,
     "sweep": sweep.Sweep,
     "config": config.ConfigSettings,
     **{

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -22,12 +23,9 @@ from exporter import (
     text_verification,
     vocabularies,
 )
-from exporter.evaluation import masked_words
+from exporter.evaluation import masked_words, methods
 
-ENCODER, PREPROCESSING, TEXT_EMBEDDING = "encoder", "preprocessing", "text_embedding"
-# How an example's vector is made of an encoder's outputs; or that of the text embedding.
-FROM_ENCODER = ("pooled_output", "first_token", "mean")
-VECTORS = (*FROM_ENCODER, TEXT_EMBEDDING)
+_ENCODER, _PREPROCESSING, _TEXT_EMBEDDING = "encoder", "preprocessing", "text_embedding"
 _BATCH = 32
 _UNKNOWN = ("[UNK]", "<unk>")
 
@@ -55,6 +53,7 @@ class Arm:
       mlm: Makes logits of `masked_words.Masked.inputs`; None without a head.
       tokens: What masks words; None without [MASK].
       trims: Whether padding that all texts of a batch have is cut off, for it changes nothing.
+      longest: How long inputs may be; None for no limit that is known.
     """
 
     prepare: Callable[[list[tf.Tensor]], dict[str, tf.Tensor]]
@@ -63,6 +62,7 @@ class Arm:
     mlm: Callable[[masked_words.Inputs], np.ndarray] | None = None
     tokens: masked_words.Special | None = None
     trims: bool = False
+    longest: int | None = None
 
     def inputs(self, texts: Texts) -> dict[str, tf.Tensor]:
         """Returns the encoder's inputs, int32 `[B, L]`."""
@@ -82,9 +82,9 @@ class Arm:
 
         Args:
           texts: The examples.
-          kind: One of `VECTORS`.
+          kind: One of `methods.VECTORS`.
         """
-        make = self._embedded if kind == TEXT_EMBEDDING else self._encoded
+        make = self._embedded if kind == methods.TEXT_EMBEDDING else self._encoded
         found = np.zeros([0, 0])
         for rows, batch in _batches(texts):
             vectors = make(batch, kind)
@@ -118,7 +118,7 @@ class Arm:
           seed: Of what is masked.
 
         Raises:
-          ValueError: No text has a token that may be masked.
+          masked_words.NothingToMaskError: No text has a token that may be masked.
         """
         assert self.mlm is not None
         assert self.tokens is not None
@@ -144,12 +144,9 @@ def exported(path: str, seq_length: int) -> Arm:
       path: A folder with `encoder` and `preprocessing`, and perhaps `text_embedding`.
       seq_length: The length of what the encoder is given.
     """
-    encoder = loaded_models.load(os.path.join(path, ENCODER)).loaded
-    preprocessing = loaded_models.load(os.path.join(path, PREPROCESSING))
-    embedding = os.path.join(path, TEXT_EMBEDDING)
-    embed = None
-    if tf.io.gfile.exists(os.path.join(embedding, "saved_model.pb")):
-        embed = loaded_models.load(embedding).loaded
+    model = loaded_models.load(os.path.join(path, _ENCODER))
+    encoder = model.loaded
+    preprocessing = loaded_models.load(os.path.join(path, _PREPROCESSING))
     tokenize, pack = preprocessing.loaded.tokenize, preprocessing.loaded.bert_pack_inputs
 
     def mlm(inputs: masked_words.Inputs) -> np.ndarray:
@@ -158,14 +155,29 @@ def exported(path: str, seq_length: int) -> Arm:
     arm = Arm(
         prepare=lambda columns: pack([tokenize(column) for column in columns], seq_length),
         encode=encoder,
-        embed=embed,
+        embed=_exported_embedder(os.path.join(path, _TEXT_EMBEDDING)),
         mlm=mlm if hasattr(encoder, "mlm") else None,
         tokens=_tokens(
             {name: int(value) for name, value in tokenize.get_special_tokens_dict().items()},
             _unknown_id(preprocessing),
         ),
+        longest=model.embeddings.get("position", (None,))[0],
     )
+    if arm.longest is not None and seq_length > arm.longest:
+        return arm  # Which cannot be called.
     return dataclasses.replace(arm, trims=_ignores_padding(arm))
+
+
+def _exported_embedder(path: str) -> Callable[[tf.Tensor], tf.Tensor] | None:
+    """The text embedding, which is loaded when it is first called; None where there is none."""
+    if not tf.io.gfile.exists(os.path.join(path, "saved_model.pb")):
+        return None
+    load = functools.cache(loaded_models.load)
+
+    def embed(texts: tf.Tensor) -> tf.Tensor:
+        return load(path).loaded(texts)
+
+    return embed
 
 
 def _unknown_id(preprocessing: loaded_models.Model) -> int | None:
@@ -233,6 +245,7 @@ def baseline(plan: plans.Plan, seq_length: int, *, trims: bool) -> Arm:
         mlm=None if head is None else mlm,
         tokens=_tokens(special, plan.text.unknown_id),
         trims=trims,
+        longest=encoder.max_seq_length,
     )
 
 

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from scipy import optimize, special
 
-from exporter.evaluation import scoring
-
 # Of the penalty, from the strongest, which is quickest to fit: each begins where the last ended.
 STRENGTHS = (10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
 _FOLDS = 5
@@ -46,50 +44,43 @@ class Examples:
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """What a probe found.
+    """A linear model that was fitted.
 
     Attributes:
-      scores: The scores on examples that it was not fitted to, by the metrics' names.
-      intervals: Their 95% intervals over these examples.
       strength: The penalty that was chosen, one of `STRENGTHS`.
+      family: What it is.
+      model: What it makes of vectors.
     """
 
-    scores: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
     strength: float
+    family: Logistic | Ridge
+    model: Model
+
+    def predict(self, vectors: np.ndarray) -> np.ndarray:
+        """Returns classes or scores `[N]` of vectors `[N, D]`."""
+        return self.family.predicted(self.model(vectors))
 
 
-def probe(
-    train: Examples,
-    validation: Examples,
-    *,
-    num_classes: int,
-    metrics: Sequence[str],
-    seed: int,
-) -> Probe:
-    """Fits a linear model and scores it.
+def fit(train: Examples, *, num_classes: int, seed: int) -> Probe:
+    """Fits a linear model.
 
     Args:
       train: What it is fitted to.
-      validation: What it is scored on.
       num_classes: How many classes there are; 0 where scores are predicted.
-      metrics: Which of `scoring.METRICS`.
-      seed: Of how `train` is divided, and of the intervals.
+      seed: Of how `train` is divided to choose the penalty.
 
     Raises:
-      ValueError: There are fewer than two examples to train on, or none to score on.
+      ValueError: There are fewer than two examples, or a vector is not finite.
     """
-    if len(train.labels) < 2 or not len(validation.labels):
+    if len(train.labels) < 2 or not np.isfinite(train.vectors).all():
         raise ValueError(
-            f"A probe needs two examples to train on and one to score on, and got "
-            f"{len(train.labels)} and {len(validation.labels)}."
+            "A linear model is fitted to two examples or more of finite numbers, not to "
+            f"{len(train.labels)} with {np.sum(~np.isfinite(train.vectors))} others."
         )
     family = Logistic(num_classes) if num_classes else Ridge()
     strength = _best_strength(train, family, seed)
     *_, model = family.fit(train, STRENGTHS[: STRENGTHS.index(strength) + 1])
-    predicted = family.predicted(model(validation.vectors))
-    scores, intervals = scoring.score(metrics, validation.labels, predicted, seed=seed)
-    return Probe(scores, intervals, strength)
+    return Probe(strength, family, model)
 
 
 def _best_strength(train: Examples, family: Logistic | Ridge, seed: int) -> float:

@@ -25,6 +25,10 @@ _WORD_IDS, _MASK, _ = encoder_calls.INPUT_NAMES
 Inputs = dict[str, np.ndarray]
 
 
+class NothingToMaskError(ValueError):
+    """No text has a token that may be masked."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Special:
     """Ids of the vocabulary.
@@ -149,14 +153,14 @@ def guess(
       seed: Of what is masked.
 
     Raises:
-      ValueError: No text has a token that may be masked.
+      NothingToMaskError: No text has a token that may be masked.
     """
     found = [
         _guessed(mask(inputs, tokens, numbers=numbers, seed=seed), mlm, numbers)
         for inputs, numbers in batches
     ]
     if not sum(len(guesses.ranks) for guesses in found):
-        raise ValueError("No text has a token that may be masked.")
+        raise NothingToMaskError("No text has a token that may be masked.")
     return Guesses(
         *(
             np.concatenate([getattr(guesses, field.name) for guesses in found])

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import launch
 from exporter import choices, plans, settings
-from exporter.evaluation import frozen_arms
+from exporter.evaluation import frozen_arms, methods
 from tests import testing
 
 _RUN = testing.TESTDATA / "bert_tiny"
@@ -66,7 +66,7 @@ def baseline() -> frozen_arms.Arm:
 def test_both_arms_make_the_same_vectors(
     exported: frozen_arms.Arm, baseline: frozen_arms.Arm, texts: frozen_arms.Texts
 ) -> None:
-    for kind in frozen_arms.VECTORS:
+    for kind in methods.VECTORS:
         ours, theirs = (arm.vectors(texts, kind) for arm in (exported, baseline))
         size = 64 * 4 if kind == "text_embedding" and texts is _PAIRS else 64
         assert ours.shape == theirs.shape == (len(texts), size), kind
