@@ -164,6 +164,17 @@ def test_all_can_be_read(export: pathlib.Path) -> None:
     assert saved_model_files.unreadable(str(export)) == []
 
 
+def test_names_of_files_do_not_leave_the_export(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "files").mkdir()
+    shutil.copy(_RUN / "vocab.txt", tmp_path / "...words")
+    flags = ["--export_type=preprocessing", "--do_lower_case=True", "--verify=off"]
+    flags += [f"--vocab_file={tmp_path}/files/../...words", f"--export_path={tmp_path}/new/bert"]
+    assert launch.run(["launch.py", *flags]) == 0
+    names = {path.name for path in (tmp_path / "new" / "bert" / "assets").iterdir()}
+    assert names == {"...words", "bert_normalizer.zlib", "wordpiece_trie.zlib"}
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"bert", "bert.record"}
+
+
 _TOLD = {
     "a pipe": (
         lambda path: _pipe(path / "assets/vocab.txt"),
