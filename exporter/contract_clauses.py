@@ -364,7 +364,7 @@ def check(
       The checks, and the SavedModel; None where it cannot be loaded, which is a failed check.
     """
     try:
-        model = loaded_models.load(path, name)
+        model = loaded_models.load(path, name, quick=quick)
     except (*loaded_models.LOAD_ERRORS, errors.UserError) as error:
         look_at = "sizes and digests of the files, and whether it is one of the four kinds"
         return [reports.Check("loading", False, contracts.told(error), look_at=look_at)], None

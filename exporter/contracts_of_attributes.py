@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from exporter import contracts, errors, loaded_models, saved_models, saved_text, tokenizers
-from exporter.contracts_of_calls import LIMIT, mlm_inputs, named
+from exporter.contracts_of_calls import LIMIT, named
 
 ASSETS = ("vocab_file", "sp_model_file")
 _TEXTS = ("Some text.", "", "Another, longer text with more words in it")
@@ -78,7 +78,7 @@ def encoder_signatures(model: loaded_models.Model) -> str:
     signatures = model.loaded.signatures
     _require_same(signatures, "serving_default", model.batch, model.outputs)
     if model.kind == loaded_models.MLM:
-        inputs = mlm_inputs(model)
+        inputs = model.mlm_inputs
         _require_same(signatures, "mlm", inputs, model.loaded.mlm(inputs))
     return ", ".join(sorted(signatures))
 

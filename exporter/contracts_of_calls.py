@@ -15,7 +15,7 @@ import tensorflow as tf
 from exporter import contracts, encoder_calls, loaded_models
 
 OUTPUT_NAMES = ("pooled_output", "default", "sequence_output", "encoder_outputs")
-POSITIONS_NAME = "masked_lm_positions"
+POSITIONS_NAME = encoder_calls.POSITIONS_NAME
 LOGITS_NAME = "mlm_logits"
 # The largest difference between numbers that should be the same, but for the order of additions.
 LIMIT = 1e-4
@@ -152,7 +152,7 @@ def static_widths(model: loaded_models.Model) -> str:
 
 def mlm_outputs(model: loaded_models.Model) -> str:
     """`.mlm` returns the encoder's outputs and logits `[B, P, V]`, float32."""
-    outputs = _mlm(model)
+    outputs = model.mlm_outputs
     contracts.require(LOGITS_NAME in outputs, f"no {LOGITS_NAME} among {_listed(outputs)}")
     missing = [name for name in OUTPUT_NAMES if name not in outputs and name != "default"]
     contracts.require(not missing, f"no {', '.join(missing)} among {_listed(outputs)}")
@@ -165,7 +165,7 @@ def mlm_outputs(model: loaded_models.Model) -> str:
 
 def mlm_agrees(model: loaded_models.Model) -> str:
     """What `.mlm` returns beside the logits is what the root returns."""
-    outputs = _mlm(model)
+    outputs = model.mlm_outputs
     names = [name for name in OUTPUT_NAMES if name in outputs]
     difference = largest_of(
         {name: outputs[name] for name in names}, {name: model.outputs[name] for name in names}
@@ -176,15 +176,15 @@ def mlm_agrees(model: loaded_models.Model) -> str:
 
 def mlm_default(model: loaded_models.Model) -> str:
     """`.mlm` returns `default`, too."""
-    outputs = _mlm(model)
+    outputs = model.mlm_outputs
     contracts.require("default" in outputs, f"only {_listed(outputs)}")
     return "there"
 
 
 def mlm_positions_are_honoured(model: loaded_models.Model) -> str:
     """Logits are those of the positions asked for, in their order."""
-    inputs = mlm_inputs(model)
-    logits = _mlm(model)[LOGITS_NAME]
+    inputs = model.mlm_inputs
+    logits = model.mlm_outputs[LOGITS_NAME]
     turned = tf.reverse(inputs[POSITIONS_NAME], axis=[1])
     again = model.loaded.mlm({**inputs, POSITIONS_NAME: turned})[LOGITS_NAME]
     difference = largest(tf.reverse(again, axis=[1]), logits)
@@ -193,17 +193,6 @@ def mlm_positions_are_honoured(model: loaded_models.Model) -> str:
         largest(logits[:, 0], logits[:, 1]) > LIMIT, "they are the same at all positions"
     )
     return "3 positions, in both orders"
-
-
-def mlm_inputs(model: loaded_models.Model) -> dict[str, tf.Tensor]:
-    """Returns the batch with `masked_lm_positions` `[B, P]`: the first, a middle and the last."""
-    length = model.outputs["sequence_output"].shape[1]
-    positions = [[0, length // 2, length - 1]] * model.batch["input_mask"].shape[0]
-    return {**model.batch, POSITIONS_NAME: tf.constant(positions)}
-
-
-def _mlm(model: loaded_models.Model) -> Mapping[str, Any]:
-    return model.loaded.mlm(mlm_inputs(model))
 
 
 def named(outputs: Mapping[str, Any]) -> list[tuple[str, tf.Tensor]]:

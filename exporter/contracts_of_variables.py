@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from exporter import contracts, loaded_models
-from exporter.contracts_of_calls import mlm_inputs
 
 _LISTS = ("variables", "trainable_variables", "regularization_losses")
 _TEXTS = ("Some text.", "Another, longer text with more words in it")
@@ -95,7 +94,7 @@ def gradients(model: loaded_models.Model) -> str:
 
 def mlm_gradients(model: loaded_models.Model) -> str:
     """The same for a loss of `.mlm`'s logits."""
-    inputs = mlm_inputs(model)
+    inputs = model.mlm_inputs
     return _gradients(lambda: model.loaded.mlm(inputs, training=True), model.loaded.mlm)
 
 

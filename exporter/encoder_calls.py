@@ -22,6 +22,8 @@ from official.nlp.modeling import networks
 from exporter import encoder_configs
 
 INPUT_NAMES = ("input_word_ids", "input_mask", "input_type_ids")
+# What `.mlm` takes besides.
+POSITIONS_NAME = "masked_lm_positions"
 
 _OUTPUT_NAMES = ("pooled_output", "sequence_output", "encoder_outputs")
 

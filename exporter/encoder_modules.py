@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from exporter import encoder_calls, encoders, layer_sharing, saved_models, unpadded
 
-POSITIONS_NAME = "masked_lm_positions"
+POSITIONS_NAME = encoder_calls.POSITIONS_NAME
 
 
 def _spec(name: str) -> tf.TensorSpec:

@@ -51,6 +51,7 @@ class Model:
       kind: Which of `KINDS` it is.
       loaded: The root object.
       load_seconds: How long it took to load.
+      quick: Whether it is to be looked at with as few tokens as will do.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Model:
     kind: str
     loaded: Any
     load_seconds: float = 0.0
+    quick: bool = False
 
     @functools.cached_property
     def embeddings(self) -> Mapping[str, tuple[int, ...]]:
@@ -109,13 +111,28 @@ class Model:
 
     @functools.cached_property
     def batch(self) -> dict[str, tf.Tensor]:
-        """The batch `[3, L]` that most clauses look at, of length 16 or of the longest."""
+        """The batch `[B, L]` that most clauses look at: 3 by 16, or as long as may be."""
+        if self.quick:
+            # Without trying how long it may be. Each other shape would be traced anew, which takes
+            # longer than to run it: a comparison with the source has the same.
+            return self.inputs(2, min(16, self.embeddings.get("position", (16,))[0]))
         return self.inputs(3, min(16, self.longest))
 
     @functools.cached_property
     def outputs(self) -> Outputs:
         """What the encoder makes of `batch`."""
         return self.loaded(self.batch)
+
+    @functools.cached_property
+    def mlm_inputs(self) -> dict[str, tf.Tensor]:
+        """`batch` with three masked positions a row."""
+        rows, length = self.outputs["sequence_output"].shape[:2]
+        return {**self.batch, encoder_calls.POSITIONS_NAME: masked_positions(rows, length)}
+
+    @functools.cached_property
+    def mlm_outputs(self) -> Outputs:
+        """What `.mlm` makes of `mlm_inputs`."""
+        return self.loaded.mlm(self.mlm_inputs)
 
 
 def encoder_inputs(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> dict[str, tf.Tensor]:
@@ -124,6 +141,15 @@ def encoder_inputs(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> dict
         name: tf.constant(array, tf.int32)
         for name, array in zip(encoder_calls.INPUT_NAMES, (ids, mask, types), strict=True)
     }
+
+
+def masked_positions(rows: int, length: int) -> tf.Tensor:
+    """Returns the first, a middle and the last position, int32 `[rows, 3]`.
+
+    Each row begins with another one, so that their order shows.
+    """
+    places = [0, length // 2, length - 1]
+    return tf.constant([np.roll(places, row) for row in range(rows)], tf.int32)
 
 
 @contextlib.contextmanager
@@ -177,12 +203,13 @@ def _is_saved_model(path: str) -> bool:
     return tf.io.gfile.exists(file) or os.path.islink(file)
 
 
-def load(path: str, name: str = "") -> Model:
+def load(path: str, name: str = "", *, quick: bool = False) -> Model:
     """Loads a SavedModel.
 
     Args:
       path: Its folder.
       name: What it is called in the report; by default its kind.
+      quick: Whether it is to be looked at with as few tokens as will do.
 
     Raises:
       One of LOAD_ERRORS: TensorFlow cannot load it.
@@ -198,7 +225,7 @@ def load(path: str, name: str = "") -> Model:
             received=f"{path} with {', '.join(sorted(_public(loaded)))}",
             setting=_SETTING,
         )
-    return Model(name or found, path, found, loaded, seconds)
+    return Model(name or found, path, found, loaded, seconds, quick)
 
 
 def load_seconds(model: Model | None) -> float | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from exporter import encoder_calls, encoders, findings, tokenizers, vocabularies
+from exporter import encoder_calls, encoders, findings, vocabularies
 
 # Simple words that any English vocabulary has, prose and documentation.
 SENTENCES = (
@@ -41,6 +41,8 @@ _NEAR_CHANCE = 0.9
 _BEYOND_DOUBT = 2.5
 # What the other order of norms must gain, in nats, to be told: more than 32 words do by accident.
 _CLEAR_GAIN = 0.3
+# So many sentences are enough to tell that an encoder is not trained in that order.
+_FIRST_SENTENCES = 3
 _TRAINED_STEPS = 1000
 
 
@@ -76,29 +78,38 @@ class Score:
         )
 
 
-def find(
-    encoder: encoders.Encoder,
-    tokenizer: tokenizers.Tokenizer,
-    *,
-    unknown_id: int | None,
-    step: int | None,
-) -> findings.Finding:
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """How words become ids.
+
+    Attributes:
+      tokenize: Makes of texts, string `[B]`, ids `[B, (words), (pieces)]` or `[B, (pieces)]`.
+      special_tokens: The special tokens' ids by purpose.
+      unknown_id: The id of the token for words that cannot be split, or None.
+    """
+
+    tokenize: Callable[[tf.Tensor], tf.RaggedTensor]
+    special_tokens: Mapping[str, int]
+    unknown_id: int | None
+
+
+def find(encoder: encoders.Encoder, words: Words, *, step: int | None) -> findings.Finding:
     """Returns what the score tells.
 
     Args:
       encoder: The encoder with its head; its variables have values.
-      tokenizer: The tokenizer that is exported with it.
-      unknown_id: The id of the token for words that cannot be split, or None.
+      words: How words become ids.
       step: The checkpoint's step, or None if it is not known.
     """
     subject = "masked words"
-    result = score(encoder, tokenizer, unknown_id)
+    result = score(encoder, words)
     if isinstance(result, str):
         return findings.Finding(subject, f"not scored: {result}")
     other: Score | str = ""
     if result.without_context - result.loss < _BEYOND_DOUBT:
         with other_order_of_norms(encoder) as exists:
-            other = score(encoder, tokenizer, unknown_id) if exists else ""
+            if exists and _may_be_trained(encoder, words):
+                other = score(encoder, words)
     hint = ""
     if isinstance(other, Score) and not other.is_at_chance and other.gain(result) > _CLEAR_GAIN:
         hint = f"; with the other order of norms {other.loss:.2f}"
@@ -140,24 +151,30 @@ def other_order_of_norms(encoder: encoders.Encoder) -> Iterator[bool]:
             object.__setattr__(layer, "_norm_first", not layer._norm_first)
 
 
+def _may_be_trained(encoder: encoders.Encoder, words: Words) -> bool:
+    """Whether the first sentences are guessed better than by chance."""
+    first = score(encoder, words, SENTENCES[:_FIRST_SENTENCES])
+    return isinstance(first, Score) and first.loss < first.chance
+
+
 def score(
-    encoder: encoders.Encoder, tokenizer: tokenizers.Tokenizer, unknown_id: int | None
+    encoder: encoders.Encoder, words: Words, sentences: Sequence[str] = SENTENCES
 ) -> Score | str:
-    """Scores an encoder on `SENTENCES`.
+    """Scores an encoder.
 
     Args:
       encoder: The encoder with its head; its variables have values.
-      tokenizer: The tokenizer.
-      unknown_id: The id of the token for words that cannot be split, or None.
+      words: How words become ids.
+      sentences: Of which words are guessed.
 
     Returns:
       The score, or why there is none.
     """
-    special = tokenizer.special_tokens
+    special = words.special_tokens
     if vocabularies.MASK_ID not in special:
         return "the vocabulary has no [MASK]"
-    ids = _tokens(tokenizer)
-    if not _is_english(np.concatenate(ids), unknown_id):
+    ids = _tokens(words, sentences)
+    if not _is_english(np.concatenate(ids), words.unknown_id, sentences):
         return "the vocabulary is not made for English"
     batch = _masked(ids, special, encoder.max_seq_length)
     length = batch.word_ids.shape[1]
@@ -196,15 +213,15 @@ class _Batch:
     targets: np.ndarray
 
 
-def _tokens(tokenizer: tokenizers.Tokenizer) -> list[np.ndarray]:
-    tokens = tokenizer.tokenize(tf.constant(SENTENCES))
+def _tokens(words: Words, sentences: Sequence[str]) -> list[np.ndarray]:
+    tokens = words.tokenize(tf.constant(sentences))
     if tokens.ragged_rank > 1:
         tokens = tokens.merge_dims(1, 2)
     return [row.numpy() for row in tokens]
 
 
-def _is_english(ids: np.ndarray, unknown_id: int | None) -> bool:
-    num_words = sum(len(re.findall(r"\w+|[.,]", sentence)) for sentence in SENTENCES)
+def _is_english(ids: np.ndarray, unknown_id: int | None, sentences: Sequence[str]) -> bool:
+    num_words = sum(len(re.findall(r"\w+|[.,]", sentence)) for sentence in sentences)
     unknown = float(np.mean(ids == unknown_id)) if unknown_id is not None else 0.0
     return unknown <= _MOST_UNKNOWN and len(ids) <= _MOST_PIECES_PER_WORD * num_words
 

@@ -35,6 +35,7 @@ from exporter import (
     sharing,
     text_embedding,
     text_verification,
+    tokenizer_reference,
     tokenizers,
     training_evidence,
     truncation,
@@ -117,13 +118,12 @@ def write(plan: plans.Plan, staging: str) -> Outcome:
     if built is not None and kind in choices.WITH_ENCODER:
         made = "model" if built.encoder.masked_lm is None else "model_with_mlm"
         complete("encoder", made, _write_encoder, built)
-    verified = plan.chosen.verify != "off"
-    scored = verified and built is not None and built.encoder.masked_lm is not None
-    text = text_of(plan, built) if scored or kind in choices.WITH_TEXT else None
-    if text is not None:
+    if kind in choices.WITH_TEXT:
+        text = text_of(plan, built)
         outcome.found += text.found
-    if built is not None and text is not None and scored:
-        outcome.found.append(_mlm_score(plan, built, text))
+    verified = plan.chosen.verify != "off"
+    if verified and built is not None and built.encoder.masked_lm is not None:
+        outcome.found.append(_mlm_score(plan, built))
     if text is not None and kind in choices.WITH_PREPROCESSING:
         complete("preprocessing", "preprocessing", _write_preprocessing, text)
     if built is not None and text is not None and kind in choices.WITH_TEXT:
@@ -279,15 +279,12 @@ def _write_encoder(plan: plans.Plan, built: Built, path: str) -> reports.Report 
         )
 
 
-def _mlm_score(plan: plans.Plan, built: Built, text: Text) -> findings.Finding:
+def _mlm_score(plan: plans.Plan, built: Built) -> findings.Finding:
     def score() -> dict[str, Any]:
         restorations.restore(built.restoration, built.encoder)
-        found = mlm_scores.find(
-            built.encoder,
-            text.tokenizer,
-            unknown_id=plan.text.unknown_id,
-            step=built.restoration.checkpoint.step,
-        )
+        tokenize, _ = tokenizer_reference.make(plan.tokenizer)
+        words = mlm_scores.Words(tokenize, plan.text.special_ids(), plan.text.unknown_id)
+        found = mlm_scores.find(built.encoder, words, step=built.restoration.checkpoint.step)
         return dataclasses.asdict(found)
 
     # Not the pooler.

@@ -31,6 +31,29 @@ DEFECTS = (
     *planted_defects_of_text.DEFECTS,
 )
 
+# What is wrong enough that the check after an export, which is short, has to find it; by what.
+_VARIABLES, _OUTPUTS = "variables in the source's order", "outputs at length 16"
+BY_DEFAULT = {
+    "weights of two layers swapped": _VARIABLES,
+    "pooler of another checkpoint": _VARIABLES,
+    "weights rounded to float16": _VARIABLES,
+    "positions off by one": _OUTPUTS,
+    "head's kernel transposed": f"mlm {_OUTPUTS}",
+    "norms before the layers": _OUTPUTS,
+    "wrong epsilon": _OUTPUTS,
+    "training turned around": _OUTPUTS,
+    "dropout always on": _OUTPUTS,
+    "mask ignored": _OUTPUTS,
+    "mask ignored in pooling": _OUTPUTS,
+    "types ignored": _OUTPUTS,
+    "tokens of a batch mixed": _OUTPUTS,
+    "lower-casing missing": "tokens",
+    "truncation favouring the first segment": "packed pairs",
+    "vectors of something else": "vectors",
+    "vectors of the batch (embedding)": "vectors",
+    "text ignored (embedding)": "vectors",
+}
+
 
 @pytest.fixture(name="right", scope="module")
 def _right(tmp_path_factory: pytest.TempPathFactory) -> Right:
@@ -74,6 +97,20 @@ def _parity(
     return text_verification.text_embedding_parity(model, right.text, encoder, options)
 
 
+def _after_export(base: str, path: pathlib.Path, right: Right) -> reports.Report:
+    """Verifies as after an export, by default."""
+    if base == ENCODER:
+        made = right.made
+        return verification.verify_encoder(str(path), made.encoder, made.restoration, level="quick")
+    if base == PREPROCESSING:
+        return text_verification.verify_preprocessing(str(path), right.text, level="quick")
+    made, options = right.fitting, settings.TextEmbeddingSettings()
+    restorations.restore(made.restoration, made.encoder)
+    return text_verification.verify_text_embedding(
+        str(path), right.text, made.encoder, options, level="quick"
+    )
+
+
 def _failed(checks: Iterable[reports.Check]) -> list[str]:
     return [check.name for check in checks if check.status == reports.FAILED]
 
@@ -106,9 +143,31 @@ def test_defect_is_found(defect: Defect, right: Right, tmp_path: pathlib.Path) -
     assert check.found
 
 
+@pytest.mark.parametrize("base", [ENCODER, PREPROCESSING, EMBEDDING])
+def test_what_is_right_passes_by_default(base: str, right: Right) -> None:
+    report = _after_export(base, right.path(base), right)
+    assert report.passed
+    assert len(report.checks) > 5
+
+
+@pytest.mark.parametrize(
+    ("defect", "found_by"),
+    [(defect, BY_DEFAULT[defect.name]) for defect in DEFECTS if defect.name in BY_DEFAULT],
+    ids=lambda value: value.name if isinstance(value, Defect) else "",
+)
+def test_defect_is_found_by_default(
+    defect: Defect, found_by: str, right: Right, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "broken"
+    defect.plant(right, path)
+    report = _after_export(defect.base, path, right)
+    assert found_by in _failed(report.checks), report.text()
+
+
 def test_there_are_enough_and_each_has_a_name() -> None:
     names = [defect.name for defect in DEFECTS]
     assert len(names) == len(set(names)) >= 60
+    assert set(names) >= BY_DEFAULT.keys()
 
 
 def test_each_check_of_the_contract_finds_something() -> None:
