@@ -33,11 +33,16 @@ def cluster(*cpus: int) -> Iterator[cluster_utils.Cluster]:
         started = cluster_utils.Cluster()
         try:
             for count in cpus:
-                started.add_node(num_cpus=count, **_LEAN)
+                add_node(started, count)
             patch.setenv("RAY_ADDRESS", started.address)
             yield started
         finally:
             started.shutdown()
+
+
+def add_node(cluster: cluster_utils.Cluster, cpus: int = 1) -> None:
+    """Adds a node to a cluster, the first one for its driver."""
+    cluster.add_node(num_cpus=cpus, **_LEAN)
 
 
 def folders_of(process: int) -> list[pathlib.Path]:
