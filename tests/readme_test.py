@@ -21,7 +21,7 @@ from exporter import (
 )
 from exporter.evaluation import glue, methods, text_files
 from exporter.evaluation import settings as evaluation_settings
-from exporter.sweep import sweep
+from exporter.sweep import scores, sweep
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SETTINGS = {
@@ -34,6 +34,7 @@ SETTINGS = {
     "linear_probe": methods.LinearProbe,
     "masked_words": methods.MaskedWords,
     "sweep": sweep.Sweep,
+    "scores": scores.Scores,
     "config": config.ConfigSettings,
     **{
         gin.config._inverse_lookup(member).name: member

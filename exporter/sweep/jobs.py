@@ -25,6 +25,8 @@ class Job:
       group: What is equal for exports that share an encoder.
       weights: The size of the checkpoint's files in bytes, or 0.
       reads: Files that it is made of.
+      export_type: As `exporter.export.export` takes it.
+      scores: What scores the export when it is complete: a `scores.Scores`, or None.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Job:
     group: str
     weights: int
     reads: tuple[str, ...] = ()
+    export_type: str = "model"
+    scores: Any = None
 
     @property
     def record(self) -> str:

@@ -166,6 +166,7 @@ def _job(
             digest=inputs.digest(resolved, plan),
             group=inputs.group(resolved, plan),
             weights=inputs.weights(plan),
+            export_type=plan.chosen.export_type,
             reads=inputs.files(plan),
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter.sweep import jobs, states, sweep_pages
+from exporter.sweep import jobs, scores, states, sweep_pages
 
 JSON_LINES, CSV, PAGE = "results.jsonl", "results.csv", "results.html"
 # What a record has besides the axes' values, in this order.
@@ -40,11 +40,12 @@ def write(
     Returns:
       The records.
     """
-    records = [_record(job, known.get(job.name)) for job in planned]
+    scored = scores.columns([state.scores for state in known.values()])
+    records = [_record(job, known.get(job.name), scored) for job in planned]
     labels = _labels(planned)
     tf.io.gfile.makedirs(folder)
     _replace(f"{folder}/{JSON_LINES}", "".join(f"{json.dumps(record)}\n" for record in records))
-    _replace(f"{folder}/{CSV}", _csv(records, ["name", *labels, *COLUMNS[1:]]))
+    _replace(f"{folder}/{CSV}", _csv(records, ["name", *labels, *COLUMNS[1:], *scored]))
     return records
 
 
@@ -58,14 +59,16 @@ def write_page(
       planned: All points' jobs.
       records: What `write` has returned.
     """
-    _replace(f"{folder}/{PAGE}", sweep_pages.page(folder, _labels(planned), records))
+    labels = _labels(planned)
+    scored = scores.means(records[0].keys() - {*COLUMNS, *labels}) if records else []
+    _replace(f"{folder}/{PAGE}", sweep_pages.page(folder, labels, records, scored))
 
 
 def _labels(planned: Sequence[jobs.Job]) -> list[str]:
     return list(dict.fromkeys(label for job in planned for label in job.values))
 
 
-def _record(job: jobs.Job, state: states.State | None) -> dict[str, Any]:
+def _record(job: jobs.Job, state: states.State | None, scored: Sequence[str]) -> dict[str, Any]:
     """Values in columns of their own, and paths relative to the sweep's folder."""
     paths = {
         "export": job.name,
@@ -74,7 +77,8 @@ def _record(job: jobs.Job, state: states.State | None) -> dict[str, Any]:
     }
     found = {"status": _MISSING} if state is None else vars(state)
     fields = {name: paths.get(name, found.get(name)) for name in COLUMNS[1:]}
-    return {"name": job.name, **job.values, **fields}
+    own = {} if state is None else state.scores
+    return {"name": job.name, **job.values, **fields, **{name: own.get(name) for name in scored}}
 
 
 def _csv(records: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

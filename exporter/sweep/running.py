@@ -56,9 +56,12 @@ def run(job: jobs.Job, *, wait: bool) -> states.State | None:
 def _made(job: jobs.Job) -> states.State:
     start = time.perf_counter()
     status, message = states.SUCCEEDED, None
+    scores: dict[str, float] = {}
     with _logged(f"{job.record}/{LOG}"):
         try:
             _export(job)
+            if job.scores is not None:
+                scores = job.scores.of(job.path)
         except (errors.UserError, errors.VerificationError) as error:
             status, message = states.FAILED, str(error)
             _logger.info("error: %s", error)
@@ -68,7 +71,14 @@ def _made(job: jobs.Job) -> states.State:
     seconds = round(time.perf_counter() - start, 3)
     found = _found(job) if status == states.SUCCEEDED else {}
     return states.State(
-        job.name, status, job.digest, job.values, message=message, seconds=seconds, **found
+        job.name,
+        status,
+        job.digest,
+        job.values,
+        message=message,
+        seconds=seconds,
+        scores=scores,
+        **found,
     )
 
 

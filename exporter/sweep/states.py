@@ -39,6 +39,7 @@ class State:
       checks_passed: How many checks passed.
       max_difference: The largest difference to its source.
       step: The global step of the checkpoint, where there is one.
+      scores: Its scores, where it was scored, by their names.
       files: Size and time of modification of each of its files, by relative path.
     """
 
@@ -55,6 +56,7 @@ class State:
     checks_passed: int | None = None
     max_difference: float | None = None
     step: int | None = None
+    scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
     files: Mapping[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
 
 

@@ -24,6 +24,7 @@ from exporter.sweep import (
     objects,
     planning,
     ray_cluster,  # noqa: F401 (registers itself)
+    scores,
     spaces,
 )
 
@@ -45,11 +46,13 @@ class Sweep:
       name: The template of the exports' names, with an axis's label in braces for its value. None
         joins all values.
       launcher: Where the exports run.
+      evaluate: `@scores()`, which scores each export when it is complete; None for no scores.
     """
 
     points: Any = gin.REQUIRED
     name: str | None = None
     launcher: Any = dataclasses.field(default_factory=launchers.InProcess)
+    evaluate: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +99,8 @@ def run(configuration: config.Config) -> None:
         raise _not_called("sweep.launcher", "@in_process()", resolved)
     with _located(resolved):
         getattr(sweep.launcher, "check", lambda: None)()
+        if sweep.evaluate is not None:
+            scores.require(sweep.evaluate)
     found = planning.points(
         parts.exports,
         sweep.points,
@@ -103,7 +108,8 @@ def run(configuration: config.Config) -> None:
         where=resolved.where(names.SETTING) or resolved.where(_POINTS) or "",
         search_paths=configuration.search_paths,
     )
-    planned = _plan(found)
+    with _located(resolved):
+        planned = _plan(found, sweep.evaluate)
     if planning.bound(parts.exports, _DRY_RUN):
         print("\n".join(_described(found, planned)))
         return
@@ -121,9 +127,11 @@ def _located(resolved: config.Resolved) -> Iterator[None]:
         raise
 
 
-def _plan(found: planning.Sweep) -> _Planned:
+def _plan(found: planning.Sweep, scored: scores.Scores | None) -> _Planned:
     with sharing.results():
         planned = planning.check(found)
+    if scored is not None:
+        planned = scores.planned(planned, scored)
     from exporter.sweep import states
 
     return _Planned(planned, {j.name: states.why(j, states.read(j.record)) for j in planned})

@@ -97,17 +97,21 @@ for (const button of document.querySelectorAll("th button"))
 """
 
 
-def page(folder: str, labels: Sequence[str], records: Sequence[Record]) -> str:
+def page(
+    folder: str, labels: Sequence[str], records: Sequence[Record], scored: Sequence[str] = ()
+) -> str:
     """Returns the page.
 
     Args:
       folder: The sweep's folder, in which the page is.
       labels: The axes' labels.
       records: The results, as `results.write` returns them.
+      scored: The names of the exports' scores in them, which are shown first.
     """
+    scores = [_Column(name, name, digits=".4f") for name in scored]
     name = folder.rstrip("/").rpartition("/")[2]
-    plots = "".join(_plots(labels, records))
-    body = f"{_table(labels, records)}{_failures(records)}{plots}{_SCRIPT}"
+    plots = "".join(_plots(labels, records, [*scores, *_PLOTTED]))
+    body = f"{_table(labels, records, [*scores, *_NUMBERS])}{_failures(records)}{plots}{_SCRIPT}"
     return pages.page(f"Sweep {name}", _summary(records), body, _STYLE)
 
 
@@ -120,16 +124,18 @@ def _summary(records: Sequence[Record]) -> str:
     )
 
 
-def _table(labels: Sequence[str], records: Sequence[Record]) -> str:
+def _table(labels: Sequence[str], records: Sequence[Record], columns: Sequence[_Column]) -> str:
     numbers = {label for label in labels if _is_number(label, records)}
     heads = [
         _head("name", ""),
         *(_head(label, "number" if label in numbers else "") for label in labels),
         _head("status", ""),
-        *(_head(column.title, "number") for column in _NUMBERS),
+        *(_head(column.title, "number") for column in columns),
         _head("verification", ""),
     ]
-    rows = "\n".join(f"<tr>{''.join(_cells(labels, numbers, record))}</tr>" for record in records)
+    rows = "\n".join(
+        f"<tr>{''.join(_cells(labels, numbers, columns, record))}</tr>" for record in records
+    )
     return (
         '<p class="hint">A click on a column\'s name sorts by it; another one, the other way round.'
         '</p>\n<div class="wide" tabindex="0" role="region" aria-label="Results"><table>\n'
@@ -144,7 +150,9 @@ def _head(title: str, kind: str) -> str:
     )
 
 
-def _cells(labels: Sequence[str], numbers: Container[str], record: Record) -> Iterator[str]:
+def _cells(
+    labels: Sequence[str], numbers: Container[str], columns: Sequence[_Column], record: Record
+) -> Iterator[str]:
     name, card = html.escape(record["name"]), _link(record["record"], "README.md")
     is_complete = record["status"] == "succeeded"
     shown = f'<a href="{card}">{name}</a>' if is_complete else name
@@ -153,7 +161,7 @@ def _cells(labels: Sequence[str], numbers: Container[str], record: Record) -> It
         value = _shown(record[label]) if label in record else ""
         yield _cell(value, value, "number" if label in numbers else "")
     yield _status(record)
-    for column in _NUMBERS:
+    for column in columns:
         yield column.cell(record)
     yield _verification(record)
 
@@ -207,12 +215,14 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _plots(labels: Sequence[str], records: Sequence[Record]) -> Iterator[str]:
+def _plots(
+    labels: Sequence[str], records: Sequence[Record], columns: Sequence[_Column]
+) -> Iterator[str]:
     """Plots over each axis with several values, of what is known of several exports."""
     for label in labels:
         there = [record for record in records if label in record]
         values = list(dict.fromkeys(_shown(record[label]) for record in there))
-        plotted = [c for c in _PLOTTED if any(c.value(record) is not None for record in there)]
+        plotted = [c for c in columns if any(c.value(record) is not None for record in there)]
         if len(values) > 1 and plotted:
             yield f'<h2>By {html.escape(label)}</h2>\n<div class="plots">\n'
             for column in plotted:

@@ -48,6 +48,24 @@ def test_each_says_what_is_to_be_bound_and_is_tested_here() -> None:
         assert "# Commonly changed: " in text
 
 
+def test_sweep_of_poolers_scored(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is planned; `scores_test` scores."""
+    arguments = [
+        f"--gin_file={_CONFIGS}/poolers_scored.gin",
+        f"--export_path={tmp_path}/out",
+        f"--pretraining_dir={_BERT}",
+        _VOCABULARY,
+        "--do_lower_case",
+        f"--gin_params=text_files.train_file = '{_TESTDATA}/sentences/train.tsv'",
+        f"--gin_params=text_files.validation_file = '{_TESTDATA}/sentences/validation.tsv'",
+        "--dry_run",
+    ]
+    assert launch.run(["launch.py", "--mode=sweep", *arguments]) == 0
+    assert "3 to be exported, 0 complete\n" in capsys.readouterr().out
+
+
 def test_sweep_of_poolers_lengths(tmp_path: pathlib.Path) -> None:
     records = _run(
         tmp_path,

@@ -47,6 +47,20 @@ _RECORDS = [
 _LABELS = ["pooler", "length"]
 
 
+def test_scores_come_first_and_are_plotted() -> None:
+    scored = [
+        {**record, "linear_probe.accuracy": 0.5 + i / 10, "linear_probe.accuracy.low": 0.1}
+        for i, record in enumerate(_RECORDS)
+    ]
+    page = sweep_pages.page("/out", _LABELS, scored, ["linear_probe.accuracy"])
+    head, *rows = _Table(page).rows
+    assert head[:5] == ["name", "pooler", "length", "status", "linear_probe.accuracy"]
+    assert [row[4] for row in rows] == ["0.5000", "0.6000", "0.7000", "0.8000"]
+    assert "linear_probe.accuracy.low" not in page
+    plots = re.findall('<svg[^>]*aria-label="([^"]*)"', page)
+    assert sum("linear_probe.accuracy" in plot for plot in plots) == 2
+
+
 class _Table(html.parser.HTMLParser):
     """Collects the texts of the table's cells, and all links and scripts."""
 

@@ -1,0 +1,165 @@
+"""Scores of a sweep's exports, so that its results say which choice serves a task best."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import gin
+
+from exporter import errors
+from exporter.evaluation import glue, methods, text_files
+from exporter.sweep import jobs
+
+if TYPE_CHECKING:
+    from exporter.evaluation.records import ArmRun
+
+SETTING = "sweep.evaluate"
+_TASKS = (text_files.TextFiles, glue.Glue)
+_NEEDED = "all"
+_ENDINGS = (".spread", ".low", ".high")
+
+
+@gin.configurable("scores", module="exporter.sweep")
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """Scores each export when it is complete.
+
+    Attributes:
+      task: Labelled examples: `@text_files()` or `@glue()`.
+      method: `@linear_probe()` or `@masked_words()`.
+      seeds: The scores are taken once for each; their means are the results.
+    """
+
+    task: Any = gin.REQUIRED
+    method: Any = dataclasses.field(default_factory=methods.LinearProbe)
+    seeds: Sequence[int] = (0, 1, 2)
+
+    def mistakes(self) -> list[errors.UserError]:
+        """Returns what can be told to be wrong without looking at exports."""
+        if not isinstance(self.task, _TASKS):
+            return [_mistake("scores.task must be the call of a task.", "@text_files()", self.task)]
+        if not isinstance(self.method, methods.METHODS):
+            return [
+                _mistake(
+                    "scores.method must be the call of a method.", "@linear_probe()", self.method
+                )
+            ]
+        return [*self.task.mistakes(), *self.method.mistakes()]
+
+    def of(self, path: str) -> dict[str, float]:
+        """Scores an export.
+
+        Args:
+          path: The export, of the type `all`.
+
+        Returns:
+          For each metric its mean over the seeds as "METHOD.METRIC", with ".spread" behind the
+          sample standard deviation, and with ".low" and ".high" the means of the bounds of its 95%
+          intervals over the examples.
+
+        Raises:
+          UserError: The export lacks what is to be scored, or the task does not fit.
+        """
+        from exporter.evaluation import quick_checks
+
+        runs = quick_checks.scores(path, self.task.read(), self.method, self.seeds)
+        return _joined(methods.name(self.method), runs)
+
+    def files(self) -> tuple[str, ...]:
+        """Returns the files that the examples are in."""
+        if not isinstance(self.task, text_files.TextFiles):
+            return ()
+        return tuple(filter(None, (self.task.train_file, self.task.validation_file)))
+
+    def digest(self) -> str:
+        """Returns what is another for other examples or another way to score them.
+
+        Raises:
+          UserError: The examples cannot be read.
+        """
+        chosen = [self.task.read().digest(), repr(self.method), list(self.seeds)]
+        return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
+
+
+def require(scores: Any) -> None:
+    """Requires that exports can be scored so, as far as that is known without them.
+
+    Args:
+      scores: What `sweep.evaluate` was set to.
+
+    Raises:
+      UserError: They cannot.
+    """
+    if not isinstance(scores, Scores):
+        raise errors.UserError(
+            f"{SETTING} must be an object, which gin makes of a name with parentheses.",
+            example=f"{SETTING} = @scores()",
+            received=repr(scores),
+            setting=SETTING,
+        )
+    errors.raise_all(scores.mistakes())
+
+
+def planned(exports: Sequence[jobs.Job], scores: Scores) -> list[jobs.Job]:
+    """Returns a sweep's jobs with what scores their exports.
+
+    Args:
+      exports: The jobs.
+      scores: What scores them.
+
+    Raises:
+      UserError: An export has no encoder or no preprocessing, or the examples cannot be read.
+    """
+    others = [job for job in exports if job.export_type != _NEEDED]
+    if others:
+        raise errors.UserError(
+            f"{SETTING} needs exports with encoder and preprocessing.",
+            example=f"export.export_type = {_NEEDED!r}",
+            received=f"{others[0].export_type!r} in {others[0].name}",
+            setting=SETTING,
+        )
+    own, files = scores.digest(), scores.files()
+    return [
+        dataclasses.replace(
+            job,
+            scores=scores,
+            digest=hashlib.sha256(f"{job.digest}{own}".encode()).hexdigest(),
+            reads=(*job.reads, *files),
+        )
+        for job in exports
+    ]
+
+
+def _joined(method: str, runs: Sequence[ArmRun]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for metric in runs[0].metrics:
+        name, values = f"{method}.{metric}", [run.metrics[metric] for run in runs]
+        found[name] = statistics.fmean(values)
+        if len(values) > 1:
+            found[f"{name}.spread"] = statistics.stdev(values)
+        intervals = [run.intervals[metric] for run in runs if metric in run.intervals]
+        for bound, ends in zip(("low", "high"), zip(*intervals, strict=True), strict=False):
+            found[f"{name}.{bound}"] = statistics.fmean(ends)
+    return found
+
+
+def _mistake(rule: str, example: str, value: object) -> errors.UserError:
+    setting = rule.partition(" ")[0]
+    return errors.UserError(
+        rule, example=f"{setting} = {example}", received=repr(value), setting=setting
+    )
+
+
+def means(names: Iterable[str]) -> list[str]:
+    """Returns those names of scores that are means over the seeds."""
+    return sorted(name for name in names if not name.endswith(_ENDINGS))
+
+
+def columns(found: Sequence[Mapping[str, float]]) -> list[str]:
+    """Returns the names of all scores, in their order."""
+    return list(dict.fromkeys(name for scores in found for name in scores))
