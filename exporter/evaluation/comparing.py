@@ -157,7 +157,7 @@ def run(
         task=task.task,
         export_path=path,
         examples={name: len(split) for name, split in task.splits.items()},
-        settings={**settings_used, "steps": experiment.steps, "seeds": list(seeds)},
+        settings={**settings_used, "seeds": list(seeds)},
         checks=checks,
         runs=runs,
     )
@@ -192,12 +192,11 @@ def _arms(plan: plans.Plan, path: str, options: settings.FineTuning) -> arms.Arm
 
 
 def _settings(task: examples.Examples, options: settings.FineTuning) -> dict[str, Any]:
-    return {
-        "task": task.task,
-        "classes": list(task.classes),
-        "metric": task.metric,
-        **dataclasses.asdict(options),
-    }
+    steps = options.steps(len(task.train))
+    found = dataclasses.asdict(options)
+    del found["epochs"], found["train_steps"]  # They are the steps.
+    found["validation_interval"] = options.interval(steps)
+    return {"classes": list(task.classes), "metric": task.metric, "steps": steps, **found}
 
 
 def _origins(plan: plans.Plan, path: str, task: examples.Examples) -> dict[str, str]:

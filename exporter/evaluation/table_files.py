@@ -184,7 +184,7 @@ def _json_lines(file: _File) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            found = json.loads(line.rstrip("\r\n"))
         except json.JSONDecodeError as error:
             file.fail(number, None, f"{error.msg} at character {error.colno}", "must be valid JSON")
         if not isinstance(found, dict):

@@ -70,7 +70,7 @@ def change_values(encoder: pathlib.Path, change: Any) -> None:
     by_name: dict[str, np.ndarray] = {
         names[int(place[-1])]: stored[key]
         for key, place in places.items()
-        if place[-2:-1] == ["variables"]
+        if place[-2:-1] == ["variables"] and int(place[-1]) < len(names)  # The head's follow.
     }
     change(by_name)
     tf.raw_ops.SaveV2(
