@@ -137,23 +137,3 @@ def test_special_tokens_and_the_unknown_one_are_kept(
     assert exported.tokens.mask_id == lines.index("[MASK]")
     assert exported.tokens.kept == {lines.index(name) for name in names}
     assert baseline.tokens == exported.tokens
-
-
-def test_an_export_without_head_and_embedding(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    status = launch.run(
-        [
-            "launch.py",
-            f"--pretraining_dir={_RUN}",
-            f"--vocab_file={_RUN}/vocab.txt",
-            "--do_lower_case=True",
-            "--verify=off",
-            f"--export_path={tmp_path}/encoder",
-        ]
-    )
-    assert status == 0
-    (tmp_path / "preprocessing").symlink_to(path / "preprocessing")
-    arm = frozen_arms.exported(str(tmp_path), _SEQ_LENGTH)
-
-    assert arm.mlm is None
-    assert arm.embed is None
-    assert arm.vectors(_TEXTS, "mean").shape == (4, 64)

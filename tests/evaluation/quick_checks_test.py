@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
 import pathlib
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 
 import launch
 from exporter import choices, errors, plans, settings
-from exporter.evaluation import examples, methods, quick_checks, results
+from exporter.evaluation import examples, frozen_arms, methods, quick_checks
 from tests.evaluation import evaluating
 
 _RUN = evaluating.RUN
@@ -58,59 +60,42 @@ def plan() -> plans.Plan:
     return plans.plan(chosen)
 
 
-def test_a_linear_probe_of_both_arms(path: str, plan: plans.Plan) -> None:
-    found = quick_checks.run(plan, path, _TASK, _PROBE, [0, 1], check=True)
-
-    assert [check.name for check in found.checks] == [
-        *("vectors of train", "vectors of validation", "vectors of later"),
-    ]
-    assert all(check.passed for check in found.checks)
-    assert found.examples == {"train": 40, "validation": 20, "later": 10}
-    assert found.settings == {
-        "method": "linear_probe",
-        "vector": "pooled_output",
-        "seq_length": 24,
-        "max_examples": 2000,
-        "seeds": [0, 1],
-    }
-    assert [(run.arm, run.seed) for run in found.runs] == [
-        *(("export", 0), ("baseline", 0), ("export", 1), ("baseline", 1)),
-    ]
-    for run in found.runs:
-        assert run.metrics == dict.fromkeys(("accuracy", "f1", "later/accuracy", "later/f1"), 1.0)
-        assert run.intervals["accuracy"] == (1.0, 1.0)
-    assert "accuracy: no difference: the scores are equal for each of 2 seeds\n" in results.text(
-        found
-    )
+@pytest.fixture(autouse=True, scope="module")
+def _loaded_once() -> Iterator[None]:
+    """Exports are loaded once for all tests, which do not change them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frozen_arms, "exported", functools.cache(frozen_arms.exported))
+        yield
 
 
 def test_masked_words_of_both_arms(path: str, plan: plans.Plan) -> None:
-    found = quick_checks.run(plan, path, _TASK, _WORDS, [3], check=True)
+    words = dataclasses.replace(_WORDS, max_examples=8)
+    found = quick_checks.run(plan, path, _TASK, words, [3], check=True)
 
     assert [check.name for check in found.checks] == [
         "losses of masked words of validation, seed 3",
         "losses of masked words of later, seed 3",
     ]
+    assert found.examples == {"validation": 8, "later": 8}
+    assert found.settings == {
+        "method": "masked_words",
+        "seq_length": 24,
+        "max_examples": 8,
+        "seeds": [3],
+    }
     export, baseline = found.runs
     assert (export.arm, baseline.arm) == ("export", "baseline")
     for name, low, high in (
         ("top_1_accuracy", 0.05, 1.0),
         ("top_5_accuracy", 0.1, 1.0),
         ("pseudo_perplexity", 1.0, 1000.0),
+        ("later/pseudo_perplexity", 1.0, 1000.0),
     ):
         assert low < export.metrics[name] < high, name
         assert export.metrics[name] == pytest.approx(baseline.metrics[name], rel=1e-4)
         assert export.intervals[name][0] <= export.metrics[name] <= export.intervals[name][1]
-    assert "train" not in found.examples
-
-
-def test_scores_of_an_export_alone(path: str, plan: plans.Plan) -> None:
-    few = dataclasses.replace(_WORDS, max_examples=5)
-    both = quick_checks.run(plan, path, _TASK, few, [3], check=False)
-    alone, again = quick_checks.scores(path, _TASK, few, [3, 3])
-    assert both.checks == []
-    assert both.examples == {"validation": 5, "later": 5}
-    assert again == alone == both.runs[0]
+    alone, again = quick_checks.scores(path, _TASK, words, [3, 3])
+    assert again == alone == export
 
 
 def test_a_regression_of_vectors_of_the_text_embedding(path: str) -> None:
@@ -146,19 +131,17 @@ def damaged(path: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(copied)
 
 
-@pytest.mark.parametrize("method", [_PROBE, _WORDS], ids=["linear probe", "masked words"])
-def test_arms_that_differ_are_found_before_scoring(
-    damaged: str, plan: plans.Plan, method: methods.LinearProbe
-) -> None:
+def test_arms_that_differ_are_found_before_scoring(damaged: str, plan: plans.Plan) -> None:
     with pytest.raises(errors.VerificationError) as raised:
-        quick_checks.run(plan, damaged, _TASK, method, [0], check=True)
-    assert "FAILED  " in str(raised.value)
+        quick_checks.run(plan, damaged, _TASK, _PROBE, [0], check=True)
+    assert "FAILED  vectors of train: largest difference" in str(raised.value)
     assert "look at: the vocabulary, --do_lower_case, the checkpoint" in str(raised.value)
 
 
 def test_arms_that_differ_are_found_in_scores(damaged: str, plan: plans.Plan) -> None:
     found = quick_checks.run(plan, damaged, _TASK, _WORDS, [0], check=False)
     export, baseline = found.runs
+    assert found.checks == []
     assert export.metrics != baseline.metrics
 
 
@@ -171,11 +154,6 @@ def parts(path: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-_TOO_LONG = (
-    "masked_words.seq_length must not be more than the encoder has positions for.\n"
-    "  received: 129\n"
-    "  example:  masked_words.seq_length = 128"
-)
 _NO_HEAD = (
     "Masked words need an encoder with its masked-language-model head, and [MASK].\n"
     "  received: {path} without head"
@@ -190,11 +168,10 @@ _NO_EMBEDDING = (
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        (methods.MaskedWords(seq_length=129), _TOO_LONG),
         (_WORDS, _NO_HEAD),
         (methods.LinearProbe(vector="text_embedding", seq_length=24), _NO_EMBEDDING),
     ],
-    ids=["longer than the encoder", "no head", "no text embedding"],
+    ids=["no head", "no text embedding"],
 )
 def test_what_an_export_lacks(parts: str, method: Any, message: str) -> None:
     with pytest.raises(errors.UserError) as raised:
@@ -240,7 +217,13 @@ def test_the_mode_probes_without_what_fine_tuning_needs(
     printed = capsys.readouterr().out
     assert printed.startswith("Evaluation of all on sentences/train\naccuracy: no difference")
     found = evaluating.results(tmp_path / "out")
-    assert found["settings"]["method"] == "linear_probe"
+    assert found["settings"] == {
+        "method": "linear_probe",
+        "vector": "mean",
+        "seq_length": 32,
+        "max_examples": 2000,
+        "seeds": [0, 1],
+    }
     assert found["examples"] == {"train": 480, "validation": 160}
     assert [check["status"] for check in found["checks"]] == ["passed", "passed"]
     assert len(found["runs"]) == 4
