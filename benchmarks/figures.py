@@ -11,10 +11,11 @@ from benchmarks.workspace import Job, Workspace
 
 # What `--only` chooses from: each export type, and these.
 VERIFIED, LOAD, FORWARD, THROUGHPUT = "verified", "load", "forward", "throughput"
+VERIFICATION = "verification"
 SWEEP, EMBEDDING = "sweep", commands.TEXT_EMBEDDING
 GROUPS = (
     *(*commands.EXPORT_TYPES, VERIFIED, commands.ALL, SWEEP),
-    *(LOAD, FORWARD, THROUGHPUT, EMBEDDING),
+    *(VERIFICATION, LOAD, FORWARD, THROUGHPUT, EMBEDDING),
 )
 # What the predecessor needs for one point of a sweep: it has no text embedding.
 _POINT = ("model_with_mlm", "preprocessing")
@@ -90,12 +91,14 @@ def measure(
         for job in listed:
             if job.contender == commands.EXPORTER:
                 yield from _export_figures(workspace, job, usages, imports)
-    if SWEEP in groups:
-        yield from _sweep(workspace)
-    if LOAD in groups:
-        yield from _loads(workspace)
-    if FORWARD in groups:
-        yield from _forwards(workspace)
+    for group, found in (
+        (SWEEP, _sweep),
+        (VERIFICATION, _verification),
+        (LOAD, _loads),
+        (FORWARD, _forwards),
+    ):
+        if group in groups:
+            yield from found(workspace)
     if THROUGHPUT in groups:
         yield from _throughputs(workspace)
         if peer_python is not None:
@@ -132,6 +135,21 @@ def _export_figures(
     yield Figure(f"{title}: `saved_model.pb`", "MB"), _pair([size / 1e6 for size in graph_sizes])
     if ours.export_type == "preprocessing":
         yield Figure(f"{title}: all files", "MB"), _pair([_bytes(path) / 1e6 for path in paths])
+
+
+def _verification(workspace: Workspace) -> Found:
+    """Compares exports that are verified, as they are by default, with such that are not."""
+    for export_type in (*commands.EXPORT_TYPES, commands.ALL):
+        usages = [
+            workspace.export(Job(commands.EXPORTER, export_type, verify=verify))
+            for verify in (False, True)
+        ]
+        title = f"`{export_type}`, verified, against `--verify=off` in place of the predecessor"
+        yield Figure(f"{title}: wall", "s"), _pair([usage.seconds for usage in usages])
+        yield (
+            Figure(f"{title}: processor time", "s"),
+            _pair([usage.processor_seconds for usage in usages]),
+        )
 
 
 def _sweep(workspace: Workspace) -> Found:

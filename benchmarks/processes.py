@@ -26,10 +26,12 @@ class Usage:
 
     Attributes:
       seconds: From its start to its end.
+      processor_seconds: What it and its children used of all processors.
       peak_bytes: The largest resident set, of it or of any process that it started and waited for.
     """
 
     seconds: float
+    processor_seconds: float
     peak_bytes: int
 
 
@@ -65,7 +67,7 @@ def run(
             f"with:\n{tail(log)}"
         )
     unit = 1 if sys.platform == "darwin" else 1024
-    return Usage(seconds, usage.ru_maxrss * unit)
+    return Usage(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
 
 
 def tail(log: pathlib.Path) -> str:

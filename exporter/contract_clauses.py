@@ -8,14 +8,12 @@ this exporter adds, which need not hold elsewhere.
 from __future__ import annotations
 
 from exporter import (
+    contract_clauses_of_text,
     contracts,
     contracts_of_attributes,
     contracts_of_behaviour,
     contracts_of_calls,
-    contracts_of_embedding,
     contracts_of_files,
-    contracts_of_packing,
-    contracts_of_preprocessing,
     contracts_of_variables,
     errors,
     loaded_models,
@@ -33,16 +31,12 @@ _calls = contracts_of_calls
 _behaviour = contracts_of_behaviour
 _variables = contracts_of_variables
 _attributes = contracts_of_attributes
-_text = contracts_of_preprocessing
-_packing = contracts_of_packing
-_embedding = contracts_of_embedding
 _files = contracts_of_files
 
-_CALL = "the function that is the object's __call__, and with which arguments it was traced"
-_WEIGHTS = "whether the weights are those of the checkpoint, and the architecture its own"
+_CALL = contract_clauses_of_text.CALL
+_WEIGHTS = contract_clauses_of_text.WEIGHTS
+_TOKENIZER = contract_clauses_of_text.TOKENIZER
 _LISTS = "what is put on the lists of the object that is saved"
-_TOKENIZER = "vocabulary, casing and normalization of the tokenizer"
-_PACKER = "the function that packs segments, and the special tokens it is given"
 _FOLDER = "what wrote to the folder after the export, or beside it"
 
 FILES = (
@@ -280,78 +274,12 @@ LOADED = (
         "the signatures that are saved",
         required=False,
     ),
-    # Preprocessing.
-    Clause(
-        "call: strings become an encoder's inputs",
-        _TEXT,
-        _text.returns_encoder_inputs,
-        _CALL,
-        quick=True,
-    ),
-    Clause("call: takes seq_length", _TEXT, _text.lengths_of_root, _CALL, required=False),
-    Clause("call: training changes nothing", _TEXT, _text.training_changes_nothing, _CALL),
-    Clause(
-        "call: shapes are static where known", _TEXT, _text.static_shapes, "set_shape after packing"
-    ),
-    Clause("call: is tokenize and bert_pack_inputs", _TEXT, _text.root_is_tokenize_and_pack, _CALL),
-    Clause("call: empty batches", _TEXT, _text.empty_batches, _CALL),
-    Clause("tokenize: ragged int32", _TEXT, _text.tokens_are_ragged, _TOKENIZER, quick=True),
-    Clause(
-        "tokenize: tokens of the vocabulary", _TEXT, _text.tokens_are_the_vocabularys, _TOKENIZER
-    ),
-    Clause("tokenize: offsets", _TEXT, _text.offsets_fit, "tokenize_with_offsets"),
-    Clause(
-        "special tokens: int32 scalars by name", _TEXT, _text.special_tokens, _TOKENIZER, quick=True
-    ),
-    Clause(
-        "special tokens: ids of the vocabulary",
-        _TEXT,
-        _text.special_tokens_are_the_vocabularys,
-        _TOKENIZER,
-    ),
-    Clause("packing: takes seq_length", _TEXT, _text.lengths_of_packing, _CALL),
-    Clause("packing: the root's default seq_length", _TEXT, _text.default_lengths_agree, _CALL),
-    Clause("packing: [CLS], [SEP] and [PAD]", _TEXT, _packing.special_places, _PACKER),
-    Clause("packing: mask", _TEXT, _packing.mask, _PACKER),
-    Clause("packing: types", _TEXT, _packing.types, _PACKER),
-    Clause("packing: truncation in a known way", _TEXT, _packing.truncation, _PACKER),
-    Clause(
-        "packing: truncation to equal sizes",
-        _TEXT,
-        _packing.truncation_is_common,
-        _PACKER,
-        required=False,
-    ),
-    Clause("packing: mask and types when truncated", _TEXT, _packing.truncated_types, _PACKER),
-    Clause("packing: hardly any room", _TEXT, _packing.very_short, _PACKER),
-    Clause("packing: with words and without", _TEXT, _packing.words_or_not, _PACKER),
-    # Text embedding.
-    Clause(
-        "call: strings become vectors", _EMBEDDING, _embedding.returns_vectors, _CALL, quick=True
-    ),
-    Clause("call: training is optional", _EMBEDDING, _embedding.training_is_optional, _CALL),
-    Clause(
-        "call: all that is permitted is traced", _EMBEDDING, _embedding.all_calls_are_traced, _CALL
-    ),
-    Clause("call: empty batches", _EMBEDDING, _embedding.empty_batches, _CALL),
-    Clause(
-        "training: dropout differs in each call",
-        _EMBEDDING,
-        _embedding.training_drops,
-        "seeds of random ops, and training in the call of the encoder",
-    ),
-    Clause("text: has an effect", _EMBEDDING, _embedding.text_matters, _WEIGHTS),
-    Clause(
-        "batch: rows are independent",
-        _EMBEDDING,
-        _embedding.rows_are_independent,
-        "the mask of what is padded",
-    ),
+    *contract_clauses_of_text.LOADED,
 )
 
 
 def check(
-    name: str, path: str, *, quick: bool
+    name: str, path: str, *, quick: bool, batch: loaded_models.Inputs | None = None
 ) -> tuple[list[reports.Check], loaded_models.Model | None]:
     """Loads a SavedModel and checks its contract.
 
@@ -359,12 +287,13 @@ def check(
       name: What it is called in the report.
       path: Its folder.
       quick: Whether only clauses are checked that cost next to nothing.
+      batch: The encoder inputs that most clauses look at; None for random ones.
 
     Returns:
       The checks, and the SavedModel; None where it cannot be loaded, which is a failed check.
     """
     try:
-        model = loaded_models.load(path, name, quick=quick)
+        model = loaded_models.load(path, name, batch)
     except (*loaded_models.LOAD_ERRORS, errors.UserError) as error:
         look_at = "sizes and digests of the files, and whether it is one of the four kinds"
         return [reports.Check("loading", False, contracts.told(error), look_at=look_at)], None

@@ -38,6 +38,7 @@ _LENGTHS = (512, 256, 128, 64, 32, 16, 8, 4, 2)
 _SETTING = "export.export_path"
 _CALL = "__call__"
 
+Inputs = dict[str, tf.Tensor]
 Outputs = dict[str, Any]
 
 
@@ -51,7 +52,8 @@ class Model:
       kind: Which of `KINDS` it is.
       loaded: The root object.
       load_seconds: How long it took to load.
-      quick: Whether it is to be looked at with as few tokens as will do.
+      given: The encoder inputs to be looked at; None for random ones within what is known of the
+        encoder by its variables' names.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Model:
     kind: str
     loaded: Any
     load_seconds: float = 0.0
-    quick: bool = False
+    given: Inputs | None = None
 
     @functools.cached_property
     def embeddings(self) -> Mapping[str, tuple[int, ...]]:
@@ -109,22 +111,29 @@ class Model:
         ids = random.integers(1, max(2, self.num_words), [batch, length])
         return encoder_inputs(ids * mask, mask, types * (self.num_types != 1))
 
+    def on(self, batch: Inputs) -> Model:
+        """Returns the same SavedModel, to be looked at with these encoder inputs."""
+        return dataclasses.replace(self, given=batch)
+
     @functools.cached_property
-    def batch(self) -> dict[str, tf.Tensor]:
-        """The batch `[B, L]` that most clauses look at: 3 by 16, or as long as may be."""
-        if self.quick:
-            # Without trying how long it may be. Each other shape would be traced anew, which takes
-            # longer than to run it: a comparison with the source has the same.
-            return self.inputs(2, min(16, self.embeddings.get("position", (16,))[0]))
-        return self.inputs(3, min(16, self.longest))
+    def batch(self) -> Inputs:
+        """What most clauses look at: `given`, or `[3, L]` of length 16 or of the longest."""
+        return self.inputs(3, min(16, self.longest)) if self.given is None else self.given
 
     @functools.cached_property
     def outputs(self) -> Outputs:
         """What the encoder makes of `batch`."""
         return self.loaded(self.batch)
 
+    @property
+    def inference(self) -> Outputs:
+        """What it makes of `batch` with `training=False`."""
+        if _infers_by_default(self.loaded, self.batch):
+            return self.outputs
+        return self.loaded(self.batch, training=False)
+
     @functools.cached_property
-    def mlm_inputs(self) -> dict[str, tf.Tensor]:
+    def mlm_inputs(self) -> Inputs:
         """`batch` with three masked positions a row."""
         rows, length = self.outputs["sequence_output"].shape[:2]
         return {**self.batch, encoder_calls.POSITIONS_NAME: masked_positions(rows, length)}
@@ -133,6 +142,21 @@ class Model:
     def mlm_outputs(self) -> Outputs:
         """What `.mlm` makes of `mlm_inputs`."""
         return self.loaded.mlm(self.mlm_inputs)
+
+    @property
+    def mlm_inference(self) -> Outputs:
+        """What `.mlm` makes of `mlm_inputs` with `training=False`."""
+        if _infers_by_default(self.loaded.mlm, self.mlm_inputs):
+            return self.mlm_outputs
+        return self.loaded.mlm(self.mlm_inputs, training=False)
+
+
+def _infers_by_default(part: Any, inputs: Inputs) -> bool:
+    """Whether a call without `training` is the very one with `training=False`."""
+    call = getattr(part, _CALL)
+    if not hasattr(call, "get_concrete_function"):
+        return False
+    return call.get_concrete_function(inputs) is call.get_concrete_function(inputs, training=False)
 
 
 def encoder_inputs(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> dict[str, tf.Tensor]:
@@ -203,13 +227,13 @@ def _is_saved_model(path: str) -> bool:
     return tf.io.gfile.exists(file) or os.path.islink(file)
 
 
-def load(path: str, name: str = "", *, quick: bool = False) -> Model:
+def load(path: str, name: str = "", batch: Inputs | None = None) -> Model:
     """Loads a SavedModel.
 
     Args:
       path: Its folder.
       name: What it is called in the report; by default its kind.
-      quick: Whether it is to be looked at with as few tokens as will do.
+      batch: The encoder inputs to be looked at.
 
     Raises:
       One of LOAD_ERRORS: TensorFlow cannot load it.
@@ -225,7 +249,7 @@ def load(path: str, name: str = "", *, quick: bool = False) -> Model:
             received=f"{path} with {', '.join(sorted(_public(loaded)))}",
             setting=_SETTING,
         )
-    return Model(name or found, path, found, loaded, seconds, quick)
+    return Model(name or found, path, found, loaded, seconds, batch)
 
 
 def load_seconds(model: Model | None) -> float | None:

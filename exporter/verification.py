@@ -54,7 +54,9 @@ def verify_encoder(
     """
     quick = level == "quick"
     with loaded_models.called_once(quick):
-        checks, model = contract_clauses.check("encoder", path, quick=quick)
+        # In other inputs, each call would be traced anew, which takes longer than to run it.
+        batch = _quick_batch(source) if quick else None
+        checks, model = contract_clauses.check("encoder", path, quick=quick, batch=batch)
         if model is not None:
             checks += encoder_parity(model, source, restoration, level=level)
     return reports.Report("encoder", tuple(checks), loaded_models.load_seconds(model))
@@ -79,25 +81,30 @@ def encoder_parity(
       The checks.
     """
     restorations.restore(restoration, source)
-    loaded = model.loaded
     checks = [contracts.attempt(_VARIABLES, lambda: _same_variables(source, model))]
-    for name, inputs in _batches(source, level):
-        checks += _compared(name, source, loaded, inputs)
-    if level == "full":
-        _, inputs = next(iter(_batches(source, level)))
-        checks.append(_same_gradients(source, loaded, inputs))
-        checks += _training(source, loaded, inputs)
-    return checks
+    if level == "quick":
+        seen = model if model.given is not None else model.on(_quick_batch(source))
+        return checks + _compared(f"at length {_usual_length(source)}", source, seen)
+    for name, inputs in _batches(source):
+        checks += _compared(name, source, model.on(inputs))
+    _, inputs = next(iter(_batches(source)))
+    checks.append(_same_gradients(source, model.loaded, inputs))
+    return checks + _training(source, model.loaded, inputs)
 
 
-def _batches(source: encoders.Encoder, level: str) -> Iterable[tuple[str, dict[str, tf.Tensor]]]:
-    """Yields random inputs by what they are: several lengths and edge cases if asked."""
-    longest = source.max_seq_length or 64
-    usual = min(16, longest)
-    if level == "quick":  # One row is padded, the other one is of several types.
-        inputs = {name: rows[1:] for name, rows in _random_batch(source, usual).items()}
-        yield f"at length {usual}", inputs
-        return
+def _usual_length(source: encoders.Encoder) -> int:
+    return min(16, source.max_seq_length or 64)
+
+
+def _quick_batch(source: encoders.Encoder) -> loaded_models.Inputs:
+    """Returns a padded row, and a full one of several types."""
+    inputs = _random_batch(source, _usual_length(source))
+    return {name: rows[1:] for name, rows in inputs.items()}
+
+
+def _batches(source: encoders.Encoder) -> Iterable[tuple[str, loaded_models.Inputs]]:
+    """Yields random inputs by what they are: several lengths and edge cases."""
+    usual, longest = _usual_length(source), source.max_seq_length or 64
     for length in sorted({1, usual, longest}, reverse=True):
         yield f"at length {length}", _random_batch(source, length)
     inputs = _random_batch(source, usual)
@@ -164,20 +171,19 @@ def _other_trainable(
 
 
 def _compared(
-    batch: str, source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
+    batch: str, source: encoders.Encoder, model: loaded_models.Model
 ) -> list[reports.Check]:
-    expected = _expected(source, inputs)
-    checks = [_outputs(f"outputs {batch}", expected, lambda: loaded(inputs, training=False))]
+    expected = _expected(source, model.batch)
+    checks = [_outputs(f"outputs {batch}", expected, lambda: model.inference)]
     if source.masked_lm is not None:
         # Funnel Transformers shorten sequences.
         positions = loaded_models.masked_positions(*expected["sequence_output"].shape[:2])
         logits = source.masked_lm(expected["sequence_output"], masked_positions=positions)
-        given = {**inputs, encoder_calls.POSITIONS_NAME: positions}
         checks.append(
             _outputs(
                 f"mlm outputs {batch}",
                 {**expected, contracts_of_calls.LOGITS_NAME: logits},
-                lambda: _with_default(loaded.mlm(given, training=False)),
+                lambda: _with_default(model.mlm_inference),
             )
         )
     return checks

@@ -140,6 +140,7 @@ def test_memory_of_a_command_includes_what_it_starts(tmp_path: pathlib.Path) -> 
     usage = processes.run([sys.executable, "-c", starts], tmp_path / "log")
     assert usage.peak_bytes >= 1 << 29
     assert usage.seconds > 0
+    assert usage.processor_seconds > 0
 
 
 def test_a_command_that_fails_stops_the_benchmark(tmp_path: pathlib.Path) -> None:
