@@ -23,8 +23,8 @@ _STATUSES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -signal.SI
 _POINTS = {
     "when TensorFlow is imported": ("importing TensorFlow", 0.1),
     "when the checkpoint has been read": ("building the encoder", 0.0),
-    "while it is written": ("building the encoder", 0.7),
-    "while it is verified": ("writing the encoder", 0.1),
+    "while it is written": ("building the encoder", 0.3),
+    "while it is verified": ("writing the encoder", 0.02),
 }
 # Calls of functions, and whether that is after them.
 _CALLS = {
