@@ -96,7 +96,9 @@ def _checked(clause: Clause, model: Subject) -> reports.Check:
         passed, found = None, str(why)
     except Broken as broken:
         passed, found = False, str(broken)
-    except (*CALL_ERRORS, errors.UserError) as error:
+    except errors.UserError as error:
+        passed, found = False, f"{error.rule} ({error.received})"
+    except CALL_ERRORS as error:
         passed, found = False, told(error)
     return reports.Check(clause.name, passed, found, clause.required, look_at=clause.look_at)
 

@@ -18,11 +18,13 @@ import collections
 import contextlib
 import pathlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tests.faults import damaged_models, damages, running
 
+_WRONG = "WRONG"
 _MANIFEST = "export_manifest.json"
 _SECONDS = 60
 # What an export needs, and half as much again.
@@ -108,8 +110,8 @@ def _contents(folder: pathlib.Path) -> Mapping[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def main() -> None:
-    """Damages as many files as the command line says."""
+def main() -> int:
+    """Damages as many files as the command line says, and returns 1 if one is not as it must be."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
@@ -122,14 +124,20 @@ def main() -> None:
         of = Examiner if chosen.of == "sources" else damaged_models.Examiner
         examiner = of(pathlib.Path(name).resolve())
         for case in damages.cases(examiner.files, chosen.cases, chosen.seed):
-            outcome, ended = examiner.outcome(case)
+            try:
+                outcome, ended = examiner.outcome(case)
+            except AssertionError as error:
+                found[_WRONG] += 1
+                print(f"{case.file}, {case.damage}: {_WRONG} {error}", flush=True)
+                continue
             found[outcome] += 1
             slowest = max(slowest, ended.seconds)
             message = ended.message.partition("\n")[0] if outcome == damages.TOLD else ""
             print(f"{case.file}, {case.damage}: {outcome} {message}", flush=True)
     print(", ".join(f"{count} times {outcome}" for outcome, count in sorted(found.items())))
     print(f"the slowest took {slowest:.1f} s")
+    return 1 if found[_WRONG] else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
