@@ -128,6 +128,13 @@ class _Hire:
             1, sum(int(node.get("CPU", 0) / launcher.num_cpus) for node in self._nodes)
         )
 
+        _logger.info(
+            "Ray cluster with %d nodes and %d CPUs: up to %d workers",
+            len(self._nodes),
+            sum(node.get("CPU", 0) for node in self._nodes),
+            self.count,
+        )
+
     def worker(self, weights: int) -> _Worker:
         """Asks for a process, which starts when there is a node with room for it.
 

@@ -46,8 +46,13 @@ def add_node(cluster: cluster_utils.Cluster, cpus: int = 1) -> None:
 
 
 def folders_of(process: int) -> list[pathlib.Path]:
-    """Returns the folders of clusters of their own that a process has started and not removed."""
-    return [path.parent for path in pathlib.Path("/tmp").glob(f"ray-*/session_*_{process}")]
+    """Returns the folders of clusters that a process or one it started has and not removed."""
+    children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [
+        path.parent
+        for one in (process, *children)
+        for path in pathlib.Path("/tmp").glob(f"ray-*/session_*_{one}")
+    ]
 
 
 def processes_of(folder: pathlib.Path) -> list[int]:
