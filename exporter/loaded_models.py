@@ -252,6 +252,21 @@ def load(path: str, name: str = "", batch: Inputs | None = None) -> Model:
     return Model(name or found, path, found, loaded, seconds, batch)
 
 
+def release(model: Model) -> None:
+    """Frees the tables of a SavedModel that is not used any more.
+
+    TensorFlow keeps what a SavedModel's ops have made under a name until the process ends, and
+    each time that it is loaded under another one.
+
+    Args:
+      model: The SavedModel.
+    """
+    for part in tf.train.TrackableView(model.loaded).descendants():
+        handle = getattr(part, "resource_handle", None)
+        if handle is not None and not isinstance(part, tf.Variable):
+            tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=True)
+
+
 def load_seconds(model: Model | None) -> float | None:
     """Returns how long a SavedModel took to load; None if it could not be loaded."""
     return None if model is None else model.load_seconds

@@ -21,6 +21,7 @@ from exporter import (
     padding,
     reports,
     settings,
+    sharing,
     tokenizer_reference,
 )
 
@@ -56,7 +57,12 @@ class TextSource:
 
     def layers(self) -> tuple[Callable[[tf.Tensor], tf.RaggedTensor], _Packing, dict[str, int]]:
         """Returns TF-NLP's tokenizer, its packing with these choices, and the special tokens."""
-        tokenizer, special_tokens = tokenizer_reference.make(self.tokenizer)
+        path = self.tokenizer.vocab_file or self.tokenizer.sp_model_file or ""
+        tokenizer, special_tokens = sharing.once(
+            "reference",
+            (sharing.version(path), repr(self.tokenizer)),
+            lambda: tokenizer_reference.make(self.tokenizer),
+        )
         if self.tokenizer.special_tokens:  # Which TF-NLP does not find.
             special_tokens = self.special_tokens
         return tokenizer, _Packing(self, special_tokens), special_tokens
@@ -104,6 +110,7 @@ def verify_preprocessing(path: str, source: TextSource, *, level: str) -> report
         checks, model = contract_clauses.check("preprocessing", path, quick=quick)
         if model is not None:
             checks += preprocessing_parity(model, source)
+            loaded_models.release(model)
     return reports.Report("preprocessing", tuple(checks), loaded_models.load_seconds(model))
 
 
@@ -200,6 +207,7 @@ def verify_text_embedding(
         checks, model = contract_clauses.check("text embedding", path, quick=quick)
         if model is not None:
             checks += text_embedding_parity(model, source, encoder, choices, quick=quick)
+            loaded_models.release(model)
     return reports.Report("text embedding", tuple(checks), loaded_models.load_seconds(model))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pathlib
 from typing import Any
@@ -89,6 +90,28 @@ def test_where_a_file_has_too_many_links_it_is_copied(
     assert shared_files.place(str(shared), str(second), digests)
     assert manifests.digests(str(second)) == digests
     assert _inode(first, "vocab") != _inode(second, "vocab")
+
+
+def test_where_blocks_can_be_shared_that_is_tried_before_copying(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, shared = (tmp_path / name for name in ("first", "second", "shared"))
+    digests = _write(first, vocab=b"words")
+    shared_files.add(str(shared), str(first), digests)
+    asked = []
+
+    def refuse(*arguments: Any) -> None:
+        raise OSError(errno.EXDEV, "Another file system")
+
+    def clone(target: Any, request: int, source: int) -> int:
+        asked.append(request)
+        return target.write(os.pread(source, 100, 0))
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(fcntl, "ioctl", clone)
+    assert shared_files.place(str(shared), str(second), digests)
+    assert asked == [0x40049409]  # FICLONE.
+    assert (second / "assets" / "vocab").read_bytes() == b"words"
 
 
 def test_other_errors_are_told(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
