@@ -75,6 +75,6 @@ def test_as_many_processes_as_there_are_cores_and_memory_for(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
     planned = [jobs.Job("a", "", {}, (), "", "", weights) for weights in (0, 440_000_000)]
-    for available, expected in ((1, 1), (8_000_000_000, 4), (1_000_000_000_000, 16)):
+    for available, expected in ((1, 1), (8_000_000_000, 3), (1_000_000_000_000, 16)):
         monkeypatch.setattr(local, "_available_memory", lambda available=available: available)
         assert local._affordable(planned) == expected
