@@ -56,7 +56,8 @@ _NUMBERS = (
     _Column("step", "step", digits=".0f"),
 )
 _COLOURS = len(svg_dots.COLORS)
-_STYLE = """th button { font: inherit; font-weight: bold; color: inherit; background: none;
+_STYLE = """body { max-width: 90em; }
+th button { font: inherit; font-weight: bold; color: inherit; background: none;
             border: 0; padding: 0; cursor: pointer; text-align: inherit; }
 th button::after { content: " \\2195"; color: var(--soft); font-weight: normal; }
 th[aria-sort=ascending] button::after { content: " \\2191"; color: inherit; }
