@@ -45,9 +45,10 @@ class _Arm:
         with tf.GradientTape() as tape:
             outputs = self.model(self.given(), training=False)
             loss = self.task.build_losses(self.batch, outputs, self.model.losses)
-        gradients = tape.gradient(loss, self.model.trainable_variables)
-        dense = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
-        return {"loss": loss, "gradients": dense}
+        # Of what the loss does not depend on, a SavedModel has zeros, and Python code nothing.
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tape.gradient(loss, self.model.trainable_variables, unconnected_gradients=zero)
+        return {"loss": loss, "gradients": list(map(tf.convert_to_tensor, gradients))}
 
     def spread(self) -> float:
         """Returns how far outputs in training are from those without dropout."""
@@ -128,13 +129,9 @@ def _named(name: str, expected: dict[str, Any], got: dict[str, Any]) -> reports.
 def _same_gradients(ours: _Arm, theirs: _Arm) -> reports.Check:
     """Compares gradients relative to the largest, which may be far below one."""
     expected, got = ours.gradients(), theirs.gradients()
-    largest = max(
-        (float(tf.reduce_max(tf.abs(g))) for g in expected["gradients"] if g is not None),
-        default=0.0,
-    )
-    scale = 1.0 / largest if largest else 1.0
+    largest = max(float(tf.reduce_max(tf.abs(gradient))) for gradient in expected["gradients"])
     for found in (expected, got):
-        found["gradients"] = [None if g is None else g * scale for g in found["gradients"]]
+        found["gradients"] = [gradient / (largest or 1.0) for gradient in found["gradients"]]
     return _named("first loss and gradients", expected, got)
 
 

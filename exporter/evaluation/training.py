@@ -29,6 +29,7 @@ _logger = logging.getLogger(__name__)
 # How often the training loss is taken between two validations.
 _LOSSES = 5
 _DONE, _CURVE = "run.json", "curve.jsonl"
+_CHECKPOINTS = ("checkpoint", "ckpt-")
 _STEP = "global_step/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -236,6 +237,9 @@ def train(run: Run, made: arms.Arms) -> records.ArmRun:
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(dataclasses.asdict(found), file)
     os.replace(temporary, os.path.join(run.folder, _DONE))
+    for name in os.listdir(run.folder):  # Three times the weights, for going on alone.
+        if name.startswith(_CHECKPOINTS):
+            os.remove(os.path.join(run.folder, name))
     return found
 
 

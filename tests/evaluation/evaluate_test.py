@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -94,6 +95,9 @@ def test_an_interrupted_evaluation_goes_on(
     assert launch.run(arguments) == 130
     assert not (tmp_path / "parts" / "results.json").exists()
 
+    assert not list((tmp_path / "parts" / "seed_3" / "export").glob("ckpt-*"))
+    assert list((tmp_path / "parts" / "seed_3" / "baseline").glob("ckpt-6.*"))
+
     capsys.readouterr()
     assert launch.run(arguments) == 0
     log = capsys.readouterr().err
@@ -131,6 +135,31 @@ def _runs(folder: pathlib.Path) -> dict[str, Any]:
 def _told(capsys: pytest.CaptureFixture[str]) -> str:
     log = capsys.readouterr().err
     return log[log.index("error: ") :]
+
+
+def test_scores_of_pairs_in_lines_of_json(export: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    rows = [
+        {"a": f"The list has {n} names.", "b": "It has names." * (n % 3), "score": n % 5}
+        for n in range(40)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    bindings = (
+        f"text_files.train_file = '{path}'\ntext_files.validation_file = '{path}'",
+        "text_files.text_columns = ['a', 'b']\ntext_files.label_column = 'score'",
+        "text_files.kind = 'regression'",
+        "fine_tuning.train_steps = 2\nfine_tuning.use_encoder_pooler = False",
+    )
+    assert launch.run(evaluating.arguments(export, tmp_path / "out", *bindings)) == 0
+    found = evaluating.results(tmp_path / "out")
+    assert {check["status"] for check in found["checks"]} == {"passed"}
+    for run in found["runs"]:
+        metrics = run["metrics"]
+        assert set(metrics) == {"mean_squared_error", "pearson_spearman_corr", "validation_loss"}
+        # Scores are 2 in the mean, with a variance of 2; what is predicted is near 0 yet.
+        assert 4 < metrics["mean_squared_error"] < 7
+        # The loss is a mean of batches, of which the last has 8 examples and not 32.
+        assert metrics["validation_loss"] == pytest.approx(metrics["mean_squared_error"], rel=0.2)
 
 
 def test_a_dry_run_checks_and_writes_nothing(

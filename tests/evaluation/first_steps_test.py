@@ -1,0 +1,149 @@
+"""Defects of exports are found before training, and show in the scores if nobody looks for them."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+import launch
+from tests import layers
+from tests.evaluation import evaluating
+
+_QUERY = "transformer/layer_{}/self_attention/query/kernel:0"
+_TYPES = "type_embeddings/embeddings:0"
+_ENCODER = "look at: the checkpoint, the configuration and the pooler of the export"
+_PREPROCESSING = "look at: the vocabulary, --do_lower_case and truncation of the export"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _packages() -> Iterator[None]:
+    with layers.added("evaluate", "tensorflow_datasets"):
+        yield
+
+
+@pytest.fixture(name="export", scope="module")
+def _export(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return evaluating.export(tmp_path_factory.mktemp("exports") / "all")
+
+
+@pytest.fixture(name="pairs", scope="module")
+def _pairs(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Writes pairs of sentences, of which the second one has the label; returns their binding."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for name in ("train", "validation"):
+        text = (evaluating.DATA / f"{name}.tsv").read_text(encoding="utf-8")
+        lines = text.splitlines()[1:]
+        others = [line.split("\t")[0] for line in (*lines[1:], lines[0])]
+        rows = [f"{other}\t{line}\n" for other, line in zip(others, lines, strict=True)]
+        (folder / f"{name}.tsv").write_text("".join(rows), encoding="utf-8")
+    return (
+        "text_files.text_columns = [0, 1]\ntext_files.label_column = 2\n"
+        f"text_files.train_file = '{folder}/train.tsv'\n"
+        f"text_files.validation_file = '{folder}/validation.tsv'"
+    )
+
+
+def _swap(values: Mapping[str, np.ndarray]) -> None:
+    one, other = (values[_QUERY.format(number)] for number in range(2))
+    one[...], other[...] = other.copy(), one.copy()
+
+
+def _ignore_types(values: Mapping[str, np.ndarray]) -> None:
+    values[_TYPES][...] = values[_TYPES][0]
+
+
+def _cased(path: pathlib.Path) -> None:
+    shutil.rmtree(path / "preprocessing")
+    evaluating.export(
+        path / "preprocessing",
+        *("--export_type=preprocessing", "--do_lower_case=false"),
+        "--gin_params=checks.allow_unlikely_casing = True",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Defect:
+    """A way to break an export.
+
+    Attributes:
+      plant: Breaks it.
+      found: What the failed checks say, a regular expression.
+      of_pairs: Whether only pairs of texts can show it.
+    """
+
+    plant: Callable[[pathlib.Path], None]
+    found: str
+    of_pairs: bool = False
+
+
+_DEFECTS = {
+    "weights of two layers swapped": _Defect(
+        lambda path: evaluating.change_values(path / "encoder", _swap),
+        r"FAILED  first outputs: largest difference \S+ in logits\n +" + _ENCODER,
+    ),
+    "lower-casing off": _Defect(
+        _cased,
+        r"FAILED  inputs of train: example 1: input_word_ids\[1\] is 1 instead of \d+\n +"
+        + _PREPROCESSING,
+    ),
+    "types ignored": _Defect(
+        lambda path: evaluating.change_values(path / "encoder", _ignore_types),
+        r"FAILED  first outputs: largest difference \S+ in logits\n +" + _ENCODER,
+        of_pairs=True,
+    ),
+}
+
+
+def _last(folder: pathlib.Path) -> dict[str, Any]:
+    """Returns the arms' losses after training."""
+    runs = evaluating.results(folder)["runs"]
+    return {run["arm"]: run["metrics"]["validation_loss"] for run in runs}
+
+
+@pytest.fixture(name="right", scope="module")
+def _right(
+    export: pathlib.Path, pairs: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[bool, dict[str, float]]:
+    """The losses without a defect, of single texts and of pairs."""
+    found = {}
+    for of_pairs in (False, True):
+        folder = tmp_path_factory.mktemp("right")
+        bindings = ["evaluate.check = False", *([pairs] if of_pairs else [])]
+        assert launch.run(evaluating.arguments(export, folder, *bindings)) == 0
+        found[of_pairs] = _last(folder)
+    return found
+
+
+@pytest.mark.parametrize("name", _DEFECTS)
+def test_a_defect_is_found_before_training_and_shows_in_the_scores(
+    name: str,
+    export: pathlib.Path,
+    pairs: str,
+    right: dict[bool, dict[str, float]],
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    defect = _DEFECTS[name]
+    broken = evaluating.copied(export, tmp_path / "broken")
+    defect.plant(broken)
+    bindings = [pairs] if defect.of_pairs else []
+    capsys.readouterr()
+    assert launch.run(evaluating.arguments(broken, tmp_path / "checked", *bindings)) == 3
+    log = capsys.readouterr().err
+    told = log[log.index("error: before training:") :]
+    assert re.search(defect.found, told)
+    assert not (tmp_path / "checked" / "seed_3").exists()
+
+    bindings.append("evaluate.check = False")
+    assert launch.run(evaluating.arguments(broken, tmp_path / "trained", *bindings)) == 0
+    expected, got = right[defect.of_pairs], _last(tmp_path / "trained")
+    assert got["baseline"] == expected["baseline"]
+    noise = abs(expected["export"] - expected["baseline"])
+    assert abs(got["export"] - got["baseline"]) > 3 * noise
