@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics as python_statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -112,7 +113,8 @@ def _of(
     get: Callable[[records.ArmRun], float | None],
     join: Callable[[list[float]], float],
 ) -> float | None:
-    values = [value for run in runs if (value := get(run)) is not None]
+    found = [value for run in runs if (value := get(run)) is not None]
+    values = [value for value in found if math.isfinite(value)]
     return join(values) if values else None
 
 

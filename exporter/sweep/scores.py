@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,9 @@ class Scores:
                     "scores.method must be the call of a method.", "@linear_probe()", self.method
                 )
             ]
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            rule = "scores.seeds must be different whole numbers from 0."
+            return [_mistake(rule, "[0, 1, 2]", list(self.seeds))]
         return [*self.task.mistakes(), *self.method.mistakes()]
 
     def of(self, path: str) -> dict[str, float]:
@@ -136,9 +140,12 @@ def planned(exports: Sequence[jobs.Job], scores: Scores) -> list[jobs.Job]:
 
 
 def _joined(method: str, runs: Sequence[ArmRun]) -> dict[str, float]:
+    """What is no finite number is left out, for JSON has no number for it."""
     found: dict[str, float] = {}
     for metric in runs[0].metrics:
         name, values = f"{method}.{metric}", [run.metrics[metric] for run in runs]
+        if not all(map(math.isfinite, values)):
+            continue
         found[name] = statistics.fmean(values)
         if len(values) > 1:
             found[f"{name}.spread"] = statistics.stdev(values)

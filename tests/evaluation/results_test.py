@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import pathlib
@@ -100,6 +101,14 @@ def test_text_of_one_arm_without_training() -> None:
         "export    /models/<bert>/\n"
         "examples  1,800 of train, 100 of validation\n"
     )
+
+
+def test_a_speed_that_is_not_known_is_left_out() -> None:
+    """As of a run that was complete before it could be timed."""
+    runs = [_RUNS[0], dataclasses.replace(_RUNS[1], steps_per_second=math.nan)]
+    text = results.text(_evaluation(runs))
+    assert "\nexport  4.00            812 MB" in text
+    assert "nan" not in text
 
 
 def test_nothing_was_trained() -> None:

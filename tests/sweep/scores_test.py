@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import pathlib
 
 import pytest
@@ -103,6 +104,12 @@ _MISTAKES = {
         "  where:    {file}:21\n"
         "  example:  scores.method = @linear_probe()\n"
     ),
+    "scores.seeds = [1, 1]": (
+        "error: scores.seeds must be different whole numbers from 0.\n"
+        "  received: [1, 1]\n"
+        "  where:    {file}:21\n"
+        "  example:  scores.seeds = [0, 1, 2]\n"
+    ),
     "linear_probe.vector = 'cls'": (
         "error: linear_probe.vector must be one of pooled_output, first_token, mean, "
         "text_embedding.\n"
@@ -146,8 +153,15 @@ def test_scores_are_means_over_the_seeds(monkeypatch: pytest.MonkeyPatch) -> Non
     from exporter.evaluation import quick_checks
 
     runs = [
-        ArmRun("export", 0, {"f1": 0.5, "loss": 2.0}, intervals={"f1": (0.4, 0.6)}),
-        ArmRun("export", 1, {"f1": 0.7, "loss": 4.0}, intervals={"f1": (0.6, 0.9)}),
+        ArmRun(
+            "export",
+            0,
+            {"f1": 0.5, "loss": 2.0, "correlation": math.nan},
+            intervals={"f1": (0.4, 0.6)},
+        ),
+        ArmRun(
+            "export", 1, {"f1": 0.7, "loss": 4.0, "correlation": 0.5}, intervals={"f1": (0.6, 0.9)}
+        ),
     ]
     monkeypatch.setattr(quick_checks, "scores", lambda *_: runs)
     task = text_files.TextFiles(f"{_DATA}/train.tsv", f"{_DATA}/validation.tsv")
