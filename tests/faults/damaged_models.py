@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from tests.faults import damages, running
 
-_SECONDS = 90
+_SECONDS = 300
 _MEGABYTES = 1200
 _MANIFEST = "assets.extra/export_manifest.json"
 _ENCODER = (

@@ -114,7 +114,7 @@ def run(
     supervised: bool = False,
     step: str = "",
     act: Callable[[int], object] = lambda pid: None,
-    seconds: float = 90,
+    seconds: float = 300,
 ) -> Ended:
     """Exports in a fork of this process.
 
