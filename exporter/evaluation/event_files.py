@@ -14,10 +14,11 @@ def write(runs: Iterable[records.ArmRun], folder: str) -> None:
 
     Args:
       runs: The runs.
-      folder: What was there is removed: TensorBoard would show it as well.
+      folder: Event files of an earlier evaluation are removed: TensorBoard would show them, too.
     """
-    if tf.io.gfile.exists(folder):
-        tf.io.gfile.rmtree(folder)
+    for arm in records.ARMS:
+        for path in tf.io.gfile.glob(f"{folder}/{arm}/seed_*/events.out.tfevents.*"):
+            tf.io.gfile.remove(path)
     for run in runs:
         writer = tf.summary.create_file_writer(f"{folder}/{run.arm}/seed_{run.seed}")
         with writer.as_default():

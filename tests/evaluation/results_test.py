@@ -122,6 +122,7 @@ def test_nothing_was_trained() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("evaluation") / "sst2"
     results.write(_PROBES, str(folder))
+    (folder / "tensorboard" / "of_others").mkdir()
     results.write(_EVALUATION, f"{folder}/")
     return folder
 
@@ -164,6 +165,7 @@ def test_json_of_what_is_no_number() -> None:
 
 
 def test_event_files(folder: pathlib.Path) -> None:
+    assert (folder / "tensorboard" / "of_others").is_dir()
     runs = sorted(str(path.relative_to(folder)) for path in folder.glob("tensorboard/*/*"))
     assert runs == [
         f"tensorboard/{arm}/seed_{seed}" for arm in ("baseline", "export") for seed in (1, 2, 3)
