@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests import testing
-from tests.testdata import runs
+from tests.testdata import labelled, runs
 
 _RUNS = runs.RUNS.values()
 
@@ -66,3 +66,10 @@ def test_all_are_described() -> None:
     folders = {path.name for path in testing.TESTDATA.iterdir() if path.is_dir()}
     for name in folders - {"__pycache__"}:
         assert f"| `{name}/` |" in described
+
+
+@pytest.mark.parametrize("name", labelled.SIZES)
+def test_labelled_sentences_are_those_that_are_written(name: str) -> None:
+    text = (testing.TESTDATA / "sentences" / name).read_text(encoding="utf-8")
+    assert text == labelled.tables()[name]
+    assert text.count("\n") == 1 + labelled.SIZES[name]
