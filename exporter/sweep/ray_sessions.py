@@ -62,6 +62,19 @@ class Code:
 
 
 @contextlib.contextmanager
+def _kept_signals() -> Iterator[None]:
+    """Gives SIGTERM back to who had it before Ray."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextlib.contextmanager
 def connected(address: str | None, py_modules: Sequence[str]) -> Iterator[Code]:
     """While open, Ray can be used. What was connected before stays so.
 
@@ -83,7 +96,7 @@ def connected(address: str | None, py_modules: Sequence[str]) -> Iterator[Code]:
     if ray.is_initialized():  # By who has called the exporter.
         yield Code(_paths())
         return
-    with _kept_signals(), _kept_environment(), contextlib.ExitStack() as stack:
+    with _kept_environment(), contextlib.ExitStack() as stack:
         if address is None:
             folder = stack.enter_context(_temporary_folder())
             stack.callback(ray.shutdown)
@@ -100,6 +113,7 @@ def connected(address: str | None, py_modules: Sequence[str]) -> Iterator[Code]:
         yield Code(_paths(), is_seen=False)
 
 
+@_kept_signals()
 def _start(folder: str) -> None:
     """Starts a cluster that nobody else can use, and that sends nothing to anybody."""
     import ray
@@ -117,6 +131,7 @@ def _start(folder: str) -> None:
     )
 
 
+@_kept_signals()
 def _connect(address: str, **environment: Any) -> None:
     import ray
 
@@ -201,19 +216,6 @@ def _temporary_folder() -> Iterator[str]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # Ray's processes are about to end.
-
-
-@contextlib.contextmanager
-def _kept_signals() -> Iterator[None]:
-    """Gives SIGTERM back to who had it before Ray."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 @contextlib.contextmanager
