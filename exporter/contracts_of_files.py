@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -109,7 +110,11 @@ def _require_silent(read: dict[str, str], names: dict[str, str]) -> str:
 
 def _machine() -> set[str]:
     """What would tell of this machine."""
-    words = {os.getcwd(), os.path.expanduser("~"), getpass.getuser(), socket.gethostname()}
+    words = {os.path.expanduser("~"), socket.gethostname()}
+    with contextlib.suppress(FileNotFoundError):  # It has been removed.
+        words.add(os.getcwd())
+    with contextlib.suppress(KeyError, OSError):  # The user has no name.
+        words.add(getpass.getuser())
     return {word for word in words if len(word) >= _SHORTEST_NAME}
 
 

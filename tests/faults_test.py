@@ -36,7 +36,7 @@ _FAULTS = (
     "SIGKILL before the rename",
     "SIGKILL after the rename",
     "SIGTERM while it is written",
-    "SIGINT while a command starts",
+    "the current folder is removed",
     "rivals, one new name",
     "killed for too little memory",
     "TMPDIR is full",
