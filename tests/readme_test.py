@@ -21,7 +21,7 @@ from exporter import (
 )
 from exporter.evaluation import glue, methods, text_files
 from exporter.evaluation import settings as evaluation_settings
-from exporter.sweep import scores, sweep
+from exporter.sweep import scores, sweep, throughputs
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SETTINGS = {
@@ -35,6 +35,7 @@ SETTINGS = {
     "masked_words": methods.MaskedWords,
     "sweep": sweep.Sweep,
     "scores": scores.Scores,
+    "throughput": throughputs.Throughput,
     "config": config.ConfigSettings,
     **{
         gin.config._inverse_lookup(member).name: member

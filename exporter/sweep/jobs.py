@@ -26,7 +26,7 @@ class Job:
       weights: The size of the checkpoint's files in bytes, or 0.
       reads: Files that it is made of.
       export_type: As `exporter.export.export` takes it.
-      scores: What scores the export when it is complete: a `scores.Scores`, or None.
+      measures: What is measured of the export when it is complete, of `scores.Measure`.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Job:
     weights: int
     reads: tuple[str, ...] = ()
     export_type: str = "model"
-    scores: Any = None
+    measures: tuple[Any, ...] = ()
 
     @property
     def record(self) -> str:

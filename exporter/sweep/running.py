@@ -60,8 +60,8 @@ def _made(job: jobs.Job) -> states.State:
     with _logged(f"{job.record}/{LOG}"):
         try:
             _export(job)
-            if job.scores is not None:
-                scores = job.scores.of(job.path)
+            for measure in job.measures:
+                scores.update(measure.of(job.path))
         except (errors.UserError, errors.VerificationError) as error:
             status, message = states.FAILED, str(error)
             _logger.info("error: %s", error)

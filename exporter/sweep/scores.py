@@ -8,20 +8,19 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gin
 
 from exporter import errors
 from exporter.evaluation import glue, methods, text_files
-from exporter.sweep import jobs
+from exporter.sweep import jobs, throughputs
 
 if TYPE_CHECKING:
     from exporter.evaluation.records import ArmRun
 
 SETTING = "sweep.evaluate"
 _TASKS = (text_files.TextFiles, glue.Glue)
-_NEEDED = "all"
 _ENDINGS = (".spread", ".low", ".high")
 
 
@@ -35,6 +34,8 @@ class Scores:
       method: `@linear_probe()` or `@masked_words()`.
       seeds: The scores are taken once for each; their means are the results.
     """
+
+    EXPORT_TYPES: ClassVar = ("all",)
 
     task: Any = gin.REQUIRED
     method: Any = dataclasses.field(default_factory=methods.LinearProbe)
@@ -90,53 +91,70 @@ class Scores:
         return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
 
-def require(scores: Any) -> None:
-    """Requires that exports can be scored so, as far as that is known without them.
+# What a sweep finds out about its exports beside what it always knows of them.
+Measure = Scores | throughputs.Throughput
+
+
+def measures(evaluate: Any) -> tuple[Measure, ...]:
+    """Returns what is measured of each export.
 
     Args:
-      scores: What `sweep.evaluate` was set to.
+      evaluate: What `sweep.evaluate` was set to.
 
     Raises:
-      UserError: They cannot.
+      UserError: It is something else, or cannot be measured, as far as can be told now.
     """
-    if not isinstance(scores, Scores):
-        raise errors.UserError(
-            f"{SETTING} must be an object, which gin makes of a name with parentheses.",
-            example=f"{SETTING} = @scores()",
-            received=repr(scores),
-            setting=SETTING,
-        )
-    errors.raise_all(scores.mistakes())
+    found = tuple(evaluate) if isinstance(evaluate, list | tuple) else (evaluate,)
+    if evaluate is None:
+        return ()
+    for one in found:
+        if not isinstance(one, Measure):
+            raise errors.UserError(
+                f"{SETTING} must be an object, or a list of objects, which gin makes of names with "
+                "parentheses.",
+                example=f"{SETTING} = [@scores(), @throughput()]",
+                received=repr(one),
+                setting=SETTING,
+            )
+    errors.raise_all([mistake for one in found for mistake in one.mistakes()])
+    return found
 
 
-def planned(exports: Sequence[jobs.Job], scores: Scores) -> list[jobs.Job]:
-    """Returns a sweep's jobs with what scores their exports.
+def planned(exports: Sequence[jobs.Job], taken: Sequence[Measure]) -> list[jobs.Job]:
+    """Returns a sweep's jobs with what is measured of their exports.
 
     Args:
       exports: The jobs.
-      scores: What scores them.
+      taken: What is measured.
 
     Raises:
-      UserError: An export has no encoder or no preprocessing, or the examples cannot be read.
+      UserError: An export lacks what is measured, or the examples cannot be read.
     """
-    others = [job for job in exports if job.export_type != _NEEDED]
-    if others:
-        raise errors.UserError(
-            f"{SETTING} needs exports with encoder and preprocessing.",
-            example=f"export.export_type = {_NEEDED!r}",
-            received=f"{others[0].export_type!r} in {others[0].name}",
-            setting=SETTING,
-        )
-    own, files = scores.digest(), scores.files()
+    for one in taken:
+        others = [job for job in exports if job.export_type not in one.EXPORT_TYPES]
+        if others:
+            raise errors.UserError(
+                f"{SETTING} = @{_name(one)}() needs exports of the type "
+                f"{' or '.join(one.EXPORT_TYPES)}.",
+                example="export.export_type = 'all'",
+                received=f"{others[0].export_type!r} in {others[0].name}",
+                setting=SETTING,
+            )
+    own = "".join(one.digest() for one in taken)
+    files = [file for one in taken for file in one.files()]
     return [
         dataclasses.replace(
             job,
-            scores=scores,
+            measures=tuple(taken),
             digest=hashlib.sha256(f"{job.digest}{own}".encode()).hexdigest(),
             reads=(*job.reads, *files),
         )
         for job in exports
     ]
+
+
+def _name(measure: Measure) -> str:
+    return "scores" if isinstance(measure, Scores) else "throughput"
 
 
 def _joined(method: str, runs: Sequence[ArmRun]) -> dict[str, float]:

@@ -46,7 +46,8 @@ class Sweep:
       name: The template of the exports' names, with an axis's label in braces for its value. None
         joins all values.
       launcher: Where the exports run.
-      evaluate: `@scores()`, which scores each export when it is complete; None for no scores.
+      evaluate: What is measured of each export when it is complete: `@scores()`, `@throughput()` or
+        a list of these; None for nothing.
     """
 
     points: Any = gin.REQUIRED
@@ -99,8 +100,7 @@ def run(configuration: config.Config) -> None:
         raise _not_called("sweep.launcher", "@in_process()", resolved)
     with _located(resolved):
         getattr(sweep.launcher, "check", lambda: None)()
-        if sweep.evaluate is not None:
-            scores.require(sweep.evaluate)
+        measures = scores.measures(sweep.evaluate)
     found = planning.points(
         parts.exports,
         sweep.points,
@@ -109,7 +109,7 @@ def run(configuration: config.Config) -> None:
         search_paths=configuration.search_paths,
     )
     with _located(resolved):
-        planned = _plan(found, sweep.evaluate)
+        planned = _plan(found, measures)
     if planning.bound(parts.exports, _DRY_RUN):
         print("\n".join(_described(found, planned)))
         return
@@ -127,11 +127,11 @@ def _located(resolved: config.Resolved) -> Iterator[None]:
         raise
 
 
-def _plan(found: planning.Sweep, scored: scores.Scores | None) -> _Planned:
+def _plan(found: planning.Sweep, measures: Sequence[scores.Measure]) -> _Planned:
     with sharing.results():
         planned = planning.check(found)
-    if scored is not None:
-        planned = scores.planned(planned, scored)
+    if measures:
+        planned = scores.planned(planned, measures)
     from exporter.sweep import states
 
     return _Planned(planned, {j.name: states.why(j, states.read(j.record)) for j in planned})

@@ -109,7 +109,10 @@ def page(
       records: The results, as `results.write` returns them.
       scored: The names of the exports' scores in them, which are shown first.
     """
-    scores = [_Column(name, name, digits=".4f") for name in scored]
+    scores = [
+        _Column(name, name, digits=".1f" if name.endswith("_per_second") else ".4f")
+        for name in scored
+    ]
     name = folder.rstrip("/").rpartition("/")[2]
     plots = "".join(_plots(labels, records, [*scores, *_PLOTTED]))
     body = f"{_table(labels, records, [*scores, *_NUMBERS])}{_failures(records)}{plots}{_SCRIPT}"

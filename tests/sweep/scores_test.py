@@ -87,10 +87,11 @@ class TestSweep:
 
 _MISTAKES = {
     "sweep.evaluate = 'accuracy'": (
-        "error: sweep.evaluate must be an object, which gin makes of a name with parentheses.\n"
+        "error: sweep.evaluate must be an object, or a list of objects, which gin makes of names "
+        "with parentheses.\n"
         "  received: 'accuracy'\n"
         "  where:    {file}:21\n"
-        "  example:  sweep.evaluate = @scores()\n"
+        "  example:  sweep.evaluate = [@scores(), @throughput()]\n"
     ),
     "scores.task = 'mnli'": (
         "error: scores.task must be the call of a task.\n"
@@ -118,7 +119,7 @@ _MISTAKES = {
         "  example:  linear_probe.vector = 'mean'\n"
     ),
     "export.export_type = 'model'": (
-        "error: sweep.evaluate needs exports with encoder and preprocessing.\n"
+        "error: sweep.evaluate = @scores() needs exports of the type all.\n"
         "  received: 'model' in restored_pooler\n"
         "  where:    {file}:12\n"
         "  example:  export.export_type = 'all'\n"
