@@ -123,22 +123,16 @@ class _Source(tf_keras.layers.Layer):
 
 
 @dataclasses.dataclass(frozen=True)
-class Arms:
-    """What both arms are made of.
+class Export:
+    """What the arm of the export is made of.
 
     Attributes:
       encoder_path: The encoder's SavedModel.
       exported: What makes its inputs.
-      source: The encoder of Python code.
-      restore: Gives it the checkpoint's values.
-      reference: What makes its inputs.
     """
 
     encoder_path: str
     exported: dataloader.TextProcessor
-    source: encoders.Encoder
-    restore: Callable[[], None]
-    reference: dataloader.TextProcessor
 
     def task(
         self,
@@ -151,17 +145,48 @@ class Arms:
         """Returns an arm's task.
 
         Args:
-          arm: `records.EXPORT` or `records.BASELINE`.
+          arm: `records.EXPORT`; where there are both arms, also `records.BASELINE`.
           params: What the arms have in common.
           head_seed: Of the head's initial values.
           skipped_batches: How many batches were trained on before.
         """
-        seeds = {"head_seed": head_seed, "skipped_batches": skipped_batches}
+        assert arm == records.EXPORT
+        params = params.replace(hub_module_url=self.encoder_path)
+        return Task(params, self.exported, head_seed=head_seed, skipped_batches=skipped_batches)
+
+
+@dataclasses.dataclass(frozen=True)
+class Arms(Export):
+    """What both arms are made of.
+
+    Attributes:
+      source: The encoder of Python code.
+      restore: Gives it the checkpoint's values.
+      reference: What makes its inputs.
+    """
+
+    source: encoders.Encoder
+    restore: Callable[[], None]
+    reference: dataloader.TextProcessor
+
+    def task(
+        self,
+        arm: str,
+        params: sentence_prediction.SentencePredictionConfig,
+        *,
+        head_seed: int,
+        skipped_batches: int = 0,
+    ) -> Task:
+        """Returns an arm's task, as `Export.task` does."""
         if arm == records.EXPORT:
-            params = params.replace(hub_module_url=self.encoder_path)
-            return Task(params, self.exported, **seeds)
+            return super().task(arm, params, head_seed=head_seed, skipped_batches=skipped_batches)
         return BaselineTask(
-            params, self.reference, source=self.source, restore=self.restore, **seeds
+            params,
+            self.reference,
+            head_seed=head_seed,
+            skipped_batches=skipped_batches,
+            source=self.source,
+            restore=self.restore,
         )
 
 

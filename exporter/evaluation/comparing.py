@@ -49,7 +49,7 @@ class _Experiment:
     files: Mapping[str, str]
     options: settings.FineTuning
     folder: str
-    made: arms.Arms
+    made: arms.Export
 
     @property
     def steps(self) -> int:
@@ -75,10 +75,10 @@ class _Experiment:
             use_encoder_pooler=self.options.use_encoder_pooler,
         )
 
-    def check(self, seed: int) -> list[reports.Check]:
+    def check(self, made: arms.Arms, seed: int) -> list[reports.Check]:
         """Compares the arms before they are trained."""
         datasets = {split: self.data(split) for split in self.task.splits}
-        return first_steps.check(self.made, self.params(seed), datasets, seed=seed)
+        return first_steps.check(made, self.params(seed), datasets, seed=seed)
 
     def run(self, arm: str, seed: int) -> records.ArmRun:
         """Fine-tunes an arm, unless that was completed before."""
@@ -143,7 +143,7 @@ def run(
         checks: list[reports.Check] = []
         if check:
             with progress.step("comparing both arms before training"):
-                checks = experiment.check(seeds[0])
+                checks = experiment.check(made, seeds[0])
             report = reports.Report(first_steps.SUBJECT, tuple(checks))
             _logger.info("%s", report.text())
             report.require()
@@ -161,6 +161,25 @@ def run(
         checks=checks,
         runs=runs,
     )
+
+
+def scores(
+    path: str, task: examples.Examples, options: settings.FineTuning, seeds: Sequence[int]
+) -> list[records.ArmRun]:
+    """Fine-tunes an export alone.
+
+    Args:
+      path: The export.
+      task: What to fine-tune on.
+      options: How.
+      seeds: One fine-tuning for each.
+    """
+    exported = inputs.exported(os.path.join(path, "preprocessing"), options.seq_length)
+    made = arms.Export(os.path.join(path, "encoder"), exported)
+    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as folder:
+        files = examples.write(task, data)
+        experiment = _Experiment(path, task, files, options, folder, made)
+        return [experiment.run(records.EXPORT, seed) for seed in seeds]
 
 
 def _arms(plan: plans.Plan, path: str, options: settings.FineTuning) -> arms.Arms:

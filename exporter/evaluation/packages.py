@@ -16,16 +16,25 @@ _MODULES = {
 }
 
 
+def missing() -> list[errors.UserError]:
+    """Returns that a package is not installed, if so, and how to get it."""
+    names = [name for name, module in _MODULES.items() if not importlib.util.find_spec(module)]
+    if not names:
+        return []
+    return [
+        errors.UserError(
+            "Fine-tuning, and the tasks of GLUE, need what TF-NLP's trainer imports: the group "
+            "evaluate.",
+            example="make .venv-evaluate; .venv-evaluate/bin/python launch.py --mode=evaluate ...",
+            received=f"a Python without {', '.join(names)}",
+        )
+    ]
+
+
 def require() -> None:
     """Raises if a package is not installed.
 
     Raises:
       UserError: It says how to get them.
     """
-    missing = [name for name, module in _MODULES.items() if not importlib.util.find_spec(module)]
-    if missing:
-        raise errors.UserError(
-            "--mode=evaluate needs what TF-NLP's trainer imports: the group evaluate.",
-            example="make .venv-evaluate; .venv-evaluate/bin/python launch.py --mode=evaluate ...",
-            received=f"a Python without {', '.join(missing)}",
-        )
+    errors.raise_all(missing())

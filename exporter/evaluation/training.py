@@ -216,12 +216,12 @@ def done(folder: str) -> records.ArmRun | None:
     return records.ArmRun(**{**found, "curve": records.Curve(**found["curve"])})
 
 
-def train(run: Run, made: arms.Arms) -> records.ArmRun:
+def train(run: Run, made: arms.Export) -> records.ArmRun:
     """Fine-tunes an arm, from its last checkpoint if there is one.
 
     Args:
       run: The run.
-      made: What the arms are made of.
+      made: What the arm is made of.
     """
     tf_keras.backend.clear_session()
     gc.collect()

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import gin
 
 from exporter import errors
-from exporter.evaluation import glue, methods, text_files
+from exporter.evaluation import glue, methods, packages, settings, text_files
 from exporter.sweep import jobs, throughputs
 
 if TYPE_CHECKING:
     from exporter.evaluation.records import ArmRun
 
 SETTING = "sweep.evaluate"
+_FINE_TUNING = "fine_tuning"
 _TASKS = (text_files.TextFiles, glue.Glue)
+_METHODS = (*methods.METHODS, settings.FineTuning)
 _ENDINGS = (".spread", ".low", ".high")
 
 
@@ -31,7 +33,7 @@ class Scores:
 
     Attributes:
       task: Labelled examples: `@text_files()` or `@glue()`.
-      method: `@linear_probe()` or `@masked_words()`.
+      method: `@linear_probe()`, `@masked_words()` or `@fine_tuning()`.
       seeds: The scores are taken once for each; their means are the results.
     """
 
@@ -45,7 +47,7 @@ class Scores:
         """Returns what can be told to be wrong without looking at exports."""
         if not isinstance(self.task, _TASKS):
             return [_mistake("scores.task must be the call of a task.", "@text_files()", self.task)]
-        if not isinstance(self.method, methods.METHODS):
+        if not isinstance(self.method, _METHODS):
             return [
                 _mistake(
                     "scores.method must be the call of a method.", "@linear_probe()", self.method
@@ -54,7 +56,10 @@ class Scores:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             rule = "scores.seeds must be different whole numbers from 0."
             return [_mistake(rule, "[0, 1, 2]", list(self.seeds))]
-        return [*self.task.mistakes(), *self.method.mistakes()]
+        found = [*self.task.mistakes(), *self.method.mistakes()]
+        if isinstance(self.method, settings.FineTuning) or isinstance(self.task, glue.Glue):
+            found += packages.missing()
+        return found
 
     def of(self, path: str) -> dict[str, float]:
         """Scores an export.
@@ -70,6 +75,13 @@ class Scores:
         Raises:
           UserError: The export lacks what is to be scored, or the task does not fit.
         """
+        if isinstance(self.method, settings.FineTuning):
+            # TF-NLP's trainer registers configurables of its own.
+            with gin.unlock_config():
+                from exporter.evaluation import comparing
+
+            runs = comparing.scores(path, self.task.read(), self.method, self.seeds)
+            return _joined(_FINE_TUNING, runs)
         from exporter.evaluation import quick_checks
 
         runs = quick_checks.scores(path, self.task.read(), self.method, self.seeds)

@@ -266,7 +266,8 @@ def test_without_its_packages_the_mode_says_how_to_get_them(
     monkeypatch.setattr(importlib.util, "find_spec", without)
     assert launch.run(evaluating.arguments(export, tmp_path / "out")) == 2
     assert _told(capsys) == (
-        "error: --mode=evaluate needs what TF-NLP's trainer imports: the group evaluate.\n"
+        "error: Fine-tuning, and the tasks of GLUE, need what TF-NLP's trainer imports: the group "
+        "evaluate.\n"
         "  received: a Python without scikit-learn, seqeval\n"
         "  example:  make .venv-evaluate; .venv-evaluate/bin/python launch.py --mode=evaluate ...\n"
     )
