@@ -33,6 +33,8 @@ def supervised(run: Callable[[], int]) -> int:
     Returns:
       The exit status; 128 and the signal's number where a signal has ended the process.
     """
+    if not hasattr(signal, "sigwaitinfo"):  # macOS: unsupervised rather than not at all.
+        return run()
     awaited = {signal.SIGCHLD, *_FORWARDED}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     progress.share()

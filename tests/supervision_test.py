@@ -84,3 +84,11 @@ def test_the_command_ends_with_it() -> None:
             return
         time.sleep(0.1)
     pytest.fail(f"process {pid} still runs")
+
+
+def test_without_a_way_to_wait_for_signals_the_command_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(signal, "sigwaitinfo")
+    monkeypatch.delattr(os, "fork")
+    assert supervision.supervised(lambda: 3) == 3
