@@ -33,6 +33,7 @@ def test_holds_every_flag_of_the_predecessor_once() -> None:
 
 @pytest.mark.parametrize("flag", flags_table.FLAGS, ids=lambda flag: flag.name)
 def test_flag_binds_a_parameter_that_exists(flag: flags_table.Flag) -> None:
+    import exporter.evaluate
     import exporter.verify  # noqa: F401 (and of export)
 
     selector, _, parameter = flag.setting.rpartition(".")
@@ -43,6 +44,7 @@ def test_flag_binds_a_parameter_that_exists(flag: flags_table.Flag) -> None:
 
 @pytest.mark.parametrize("flag", flags_table.FLAGS, ids=lambda flag: flag.name)
 def test_example_is_a_right_value(flag: flags_table.Flag) -> None:
+    import exporter.evaluate
     import exporter.verify  # noqa: F401 (and of export)
 
     binding = flag.binding(flag.example)
