@@ -45,14 +45,18 @@ def mlm_trainable_are_among_all(model: loaded_models.Model) -> str:
 
 def _trainable(part: Any) -> str:
     everything, trainable = (list(getattr(part, name)) for name in _LISTS[:2])
-    for name, variables in (("variables", everything), ("trainable_variables", trainable)):
-        twice = len(variables) - len(_refs(variables))
+    known, trained = _refs(everything), _refs(trainable)
+    for name, variables, refs in (
+        ("variables", everything, known),
+        ("trainable_variables", trainable, trained),
+    ):
+        twice = len(variables) - len(refs)
         contracts.require(twice == 0, f"{twice} of {name} are listed twice")
-    others = [v.name for v in trainable if v.ref() not in _refs(everything)]
+    others = [v.name for v in trainable if v.ref() not in known]
     contracts.require(not others, f"not among variables: {_some(others)}")
     frozen = [v.name for v in trainable if not v.trainable]
     contracts.require(not frozen, f"not marked as trainable: {_some(frozen)}")
-    marked = [v.name for v in everything if v.trainable and v.ref() not in _refs(trainable)]
+    marked = [v.name for v in everything if v.trainable and v.ref() not in trained]
     contracts.require(not marked, f"trainable and not among them: {_some(marked)}")
     return f"{len(trainable)} of {len(everything)}"
 

@@ -53,17 +53,18 @@ def export(
       VerificationError: What was written is not what it came from. Nothing is left of it.
     """
     target, plan = prepare(export_path, export_type, pooler, verify, overwrite)
-    from exporter import parts, records, targets
+    from exporter import parts, records, targets, verifiers
 
     if dry_run:
         plan.check()
         return None
+    beside = not sharing.is_open() and verifiers.can_be_beside()
     with (
         targets.staged(target, overwrite=overwrite) as staging,
         plan.reading(),
         _shared(export_type, f"{staging}.shared"),
     ):
-        outcome = parts.write(plan, staging)
+        outcome = parts.write(plan, staging, beside=beside)
     for report in outcome.reports:
         _logger.info("%s", report.text())
     findings.log(outcome.found)

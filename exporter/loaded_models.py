@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -52,8 +53,8 @@ class Model:
       kind: Which of `KINDS` it is.
       loaded: The root object.
       load_seconds: How long it took to load.
-      given: The encoder inputs to be looked at; None for random ones within what is known of the
-        encoder by its variables' names.
+      given: The encoder inputs to be looked at, with the positions to be masked where these are
+        known; None for random ones within what is known of the encoder by its variables' names.
     """
 
     name: str
@@ -118,7 +119,9 @@ class Model:
     @functools.cached_property
     def batch(self) -> Inputs:
         """What most clauses look at: `given`, or `[3, L]` of length 16 or of the longest."""
-        return self.inputs(3, min(16, self.longest)) if self.given is None else self.given
+        if self.given is None:
+            return self.inputs(3, min(16, self.longest))
+        return {name: self.given[name] for name in encoder_calls.INPUT_NAMES}
 
     @functools.cached_property
     def outputs(self) -> Outputs:
@@ -135,8 +138,10 @@ class Model:
     @functools.cached_property
     def mlm_inputs(self) -> Inputs:
         """`batch` with three masked positions a row."""
-        rows, length = self.outputs["sequence_output"].shape[:2]
-        return {**self.batch, encoder_calls.POSITIONS_NAME: masked_positions(rows, length)}
+        positions = None if self.given is None else self.given.get(encoder_calls.POSITIONS_NAME)
+        if positions is None:
+            positions = masked_positions(*self.outputs["sequence_output"].shape[:2])
+        return {**self.batch, encoder_calls.POSITIONS_NAME: positions}
 
     @functools.cached_property
     def mlm_outputs(self) -> Outputs:
@@ -250,6 +255,24 @@ def load(path: str, name: str = "", batch: Inputs | None = None) -> Model:
             setting=_SETTING,
         )
     return Model(name or found, path, found, loaded, seconds, batch)
+
+
+def call_together(model: Model) -> None:
+    """Calls an encoder and its `.mlm` at the same time.
+
+    TensorFlow prepares each for its first call on one core, which takes longer than the call.
+
+    Args:
+      model: The encoder, with what it is to be called with.
+    """
+
+    def call(name: str) -> None:
+        with contextlib.suppress(*LOAD_ERRORS):  # Who asks for the outputs is told.
+            getattr(model, name)
+
+    if model.kind == MLM and model.given is not None:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            list(pool.map(call, ("outputs", "mlm_outputs")))
 
 
 def release(model: Model) -> None:

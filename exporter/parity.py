@@ -8,8 +8,8 @@ import functools
 from exporter import (
     choices,
     errors,
+    ingredients,
     loaded_models,
-    parts,
     plans,
     reports,
     restorations,
@@ -57,13 +57,14 @@ class Source:
             return [reports.Check(NAME, None, why)]
         if model.kind in loaded_models.ENCODERS:
             built = self._built
-            return verification.encoder_parity(model, built.encoder, built.restoration, level=level)
+            source = verification.EncoderSource(built.encoder, built.restoration)
+            return verification.encoder_parity(model, source, level=level)
         if model.kind == loaded_models.PREPROCESSING:
-            text = parts.text_of(self._plan("preprocessing"), None).source
+            text = ingredients.text_of(self._plan("preprocessing"), None).source
             return text_verification.preprocessing_parity(model, self._with_length(text, model))
         built = self._built
         restorations.restore(built.restoration, built.encoder)
-        text = parts.text_of(self._plan("text_embedding"), built).source
+        text = ingredients.text_of(self._plan("text_embedding"), built).source
         options = self._given.text_embedding
         return text_verification.text_embedding_parity(model, text, built.encoder, options)
 
@@ -78,10 +79,10 @@ class Source:
         return None
 
     @functools.cached_property
-    def _built(self) -> parts.Built:
+    def _built(self) -> ingredients.Built:
         plan = self._plan("model_with_mlm" if self._has_mlm else "model")
         assert plan.source is not None  # Of these types, there is one.
-        return parts.build(plan, plan.source)
+        return ingredients.build(plan, plan.source)
 
     @functools.cache  # noqa: B019 (as many as there are kinds)
     def _plan(self, export_type: str) -> plans.Plan:

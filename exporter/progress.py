@@ -12,12 +12,19 @@ from collections.abc import Iterator
 _logger = logging.getLogger(__name__)
 # What is done, for another process to read.
 _shared: mmap.mmap | None = None
+_silent = False
 
 
 def share() -> None:
     """Lets processes that are forked from this one tell what they do, see `shared`."""
     global _shared  # noqa: PLW0603 (as shared memory is)
     _shared = mmap.mmap(-1, mmap.PAGESIZE)
+
+
+def silence() -> None:
+    """Says nothing of this process's steps from now on."""
+    global _silent  # noqa: PLW0603 (as standard error is)
+    _silent = True
 
 
 def shared() -> str:
@@ -32,6 +39,9 @@ def step(what: str) -> Iterator[None]:
     Args:
       what: What is done, as "tracing the encoder".
     """
+    if _silent:
+        yield
+        return
     if _shared is not None:
         _shared[:] = what.encode()[: mmap.PAGESIZE].ljust(mmap.PAGESIZE, b"\0")
     terminal = sys.stderr.isatty()

@@ -19,6 +19,12 @@ from exporter import errors, progress
 _PR_SET_PDEATHSIG = 1
 _FORWARDED = (signal.SIGINT, signal.SIGTERM)
 _BY_SIGNAL = 128
+_is_supervised = False
+
+
+def is_supervised() -> bool:
+    """Whether this process runs one command, and another one waits for it."""
+    return _is_supervised
 
 
 def supervised(run: Callable[[], int]) -> int:
@@ -38,10 +44,12 @@ def supervised(run: Callable[[], int]) -> int:
     awaited = {signal.SIGCHLD, *_FORWARDED}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     progress.share()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        with contextlib.suppress(AttributeError):  # Linux has it.
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        global _is_supervised  # noqa: PLW0603 (as processes are)
+        _is_supervised = True
+        end_with_parent(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return run()
     status = _wait(pid, awaited)
@@ -59,6 +67,18 @@ def supervised(run: Callable[[], int]) -> int:
         )
         print(f"error: {error}", file=sys.stderr)
     return _BY_SIGNAL - status
+
+
+def end_with_parent(parent: int) -> None:
+    """Has this process killed when the one that it was forked from ends.
+
+    Args:
+      parent: The other process's id.
+    """
+    with contextlib.suppress(AttributeError):  # Linux has it.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # It has ended already.
+        os._exit(1)
 
 
 def _wait(pid: int, awaited: set[signal.Signals]) -> int:

@@ -7,6 +7,8 @@ files, sharing traces) is used on the source's side.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -33,19 +35,65 @@ _DROPOUT = "dropout in training"
 _CHECKPOINT = "whether it was made from this checkpoint, these weights and this pooler"
 
 
-def verify_encoder(
-    path: str,
-    source: encoders.Encoder,
-    restoration: restorations.Restoration,
-    *,
-    level: str,
-) -> reports.Report:
+@dataclasses.dataclass(eq=False)
+class EncoderSource:
+    """What an encoder's SavedModel was made from, and what that returns.
+
+    Attributes:
+      encoder: The encoder; its variables get their values here.
+      restoration: Where the values come from.
+    """
+
+    encoder: encoders.Encoder
+    restoration: restorations.Restoration
+
+    def restore(self) -> None:
+        """Gives the variables their values, if they have not."""
+        restorations.restore(self.restoration, self.encoder)
+
+    def prepare(self) -> None:
+        """Computes what "quick" compares with, for which no SavedModel is needed."""
+        self.restore()
+        _ = self.variables, self.quick_outputs
+
+    @functools.cached_property
+    def variables(self) -> list[tf.Variable]:
+        """The encoder's variables and then the head's, in the source's order."""
+        return self.encoder.variables
+
+    @functools.cached_property
+    def quick_batch(self) -> loaded_models.Inputs:
+        """A padded row, and a full one of several types."""
+        inputs = _random_batch(self.encoder, _usual_length(self.encoder))
+        return {name: rows[1:] for name, rows in inputs.items()}
+
+    @functools.cached_property
+    def quick_outputs(self) -> Outputs:
+        """What the source makes of that."""
+        return _expected(self.encoder, self.quick_batch)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """What an encoder returns.
+
+    Attributes:
+      encoder: By names.
+      positions: Which positions were masked, int32 `[B, P]`; None where there is no head.
+      mlm: With the logits of these, by names; None where there is no head.
+    """
+
+    encoder: dict[str, Any]
+    positions: tf.Tensor | None = None
+    mlm: dict[str, Any] | None = None
+
+
+def verify_encoder(path: str, source: EncoderSource, *, level: str) -> reports.Report:
     """Checks an encoder's SavedModel by its contract, and compares it with its source.
 
     Args:
       path: The SavedModel.
-      source: What it was made from; its variables get their values here.
-      restoration: Where the values come from.
+      source: What it was made from.
       level: "quick": what costs little, and one batch for inference. "full": all clauses, several
         lengths, gradients and dropout, too.
 
@@ -54,52 +102,51 @@ def verify_encoder(
     """
     quick = level == "quick"
     with loaded_models.called_once(quick):
-        # In other inputs, each call would be traced anew, which takes longer than to run it.
-        batch = _quick_batch(source) if quick else None
+        batch = None
+        if quick:
+            # In other inputs, each call would be traced anew, which takes longer than to run it.
+            source.prepare()
+            batch = {**source.quick_batch}
+            if source.quick_outputs.positions is not None:
+                batch[encoder_calls.POSITIONS_NAME] = source.quick_outputs.positions
         checks, model = contract_clauses.check("encoder", path, quick=quick, batch=batch)
         if model is not None:
-            checks += encoder_parity(model, source, restoration, level=level)
+            checks += encoder_parity(model, source, level=level)
     return reports.Report("encoder", tuple(checks), loaded_models.load_seconds(model))
 
 
 def encoder_parity(
-    model: loaded_models.Model,
-    source: encoders.Encoder,
-    restoration: restorations.Restoration,
-    *,
-    level: str,
+    model: loaded_models.Model, source: EncoderSource, *, level: str
 ) -> list[reports.Check]:
     """Compares a loaded encoder with its source.
 
     Args:
       model: The encoder.
-      source: What it was made from; its variables get their values here.
-      restoration: Where the values come from.
+      source: What it was made from.
       level: "quick" or "full".
 
     Returns:
       The checks.
     """
-    restorations.restore(restoration, source)
+    source.restore()
     checks = [contracts.attempt(_VARIABLES, lambda: _same_variables(source, model))]
     if level == "quick":
-        seen = model if model.given is not None else model.on(_quick_batch(source))
-        return checks + _compared(f"at length {_usual_length(source)}", source, seen)
-    for name, inputs in _batches(source):
-        checks += _compared(name, source, model.on(inputs))
-    _, inputs = next(iter(_batches(source)))
-    checks.append(_same_gradients(source, model.loaded, inputs))
-    return checks + _training(source, model.loaded, inputs)
+        seen = model if model.given is not None else model.on(source.quick_batch)
+        return checks + _compared(_at_length(source.quick_batch), source.quick_outputs, seen)
+    encoder = source.encoder
+    for name, inputs in _batches(encoder):
+        checks += _compared(name, _expected(encoder, inputs), model.on(inputs))
+    _, inputs = next(iter(_batches(encoder)))
+    checks.append(_same_gradients(encoder, model.loaded, inputs))
+    return checks + _training(encoder, model.loaded, inputs)
+
+
+def _at_length(inputs: loaded_models.Inputs) -> str:
+    return f"at length {next(iter(inputs.values())).shape[1]}"
 
 
 def _usual_length(source: encoders.Encoder) -> int:
     return min(16, source.max_seq_length or 64)
-
-
-def _quick_batch(source: encoders.Encoder) -> loaded_models.Inputs:
-    """Returns a padded row, and a full one of several types."""
-    inputs = _random_batch(source, _usual_length(source))
-    return {name: rows[1:] for name, rows in inputs.items()}
 
 
 def _batches(source: encoders.Encoder) -> Iterable[tuple[str, loaded_models.Inputs]]:
@@ -128,17 +175,19 @@ def _random_batch(source: encoders.Encoder, length: int) -> dict[str, tf.Tensor]
     return loaded_models.encoder_inputs(ids * mask, mask, types % source.type_vocab_size)
 
 
-def _same_variables(source: encoders.Encoder, model: loaded_models.Model) -> reports.Check:
+def _same_variables(source: EncoderSource, model: loaded_models.Model) -> reports.Check:
     """Compares all values bit by bit: not each of them shows in some batch's outputs."""
-    network, loaded = source.network, model.loaded
+    network, loaded = source.encoder.network, model.loaded
+    everything = network.variables
     variables = contracts_of_variables.encoder_variables(model)
-    pairs = [("variables", network.variables, variables)]
-    if source.masked_lm is not None and hasattr(loaded, "mlm"):
+    pairs = [("variables", everything, variables)]
+    if source.encoder.masked_lm is not None and hasattr(loaded, "mlm"):
         # The encoder's come first, and are compared already.
-        own = len(network.variables)
+        own = len(everything)
         pairs.append(("variables of .mlm", source.variables[own:], loaded.mlm.variables[own:]))
     found = [_first_other(name, expected, got) for name, expected, got in pairs]
-    found.append(_other_trainable(network, variables, loaded.trainable_variables))
+    trainable = network.trainable_variables
+    found.append(_other_trainable(everything, trainable, variables, loaded.trainable_variables))
     other = next((text for text in found if text), None)
     if other:
         return reports.Check(_VARIABLES, False, other, look_at=_CHECKPOINT)
@@ -159,31 +208,26 @@ def _first_other(
 
 
 def _other_trainable(
-    network: Any, variables: Sequence[tf.Variable], trainable: Sequence[tf.Variable]
+    of_source: Sequence[tf.Variable],
+    trainable_of_source: Sequence[tf.Variable],
+    variables: Sequence[tf.Variable],
+    trainable: Sequence[tf.Variable],
 ) -> str | None:
     """Compares which of all variables are to be trained, by their places; values are known."""
-    places = {variable.ref(): place for place, variable in enumerate(network.variables)}
+    places = {variable.ref(): place for place, variable in enumerate(of_source)}
     got = {variable.ref(): place for place, variable in enumerate(variables)}
-    expected = [places[variable.ref()] for variable in network.trainable_variables]
+    expected = [places[variable.ref()] for variable in trainable_of_source]
     if [got.get(variable.ref()) for variable in trainable] != expected:
         return f"{len(trainable)} trainable_variables, not the source's {len(expected)}"
     return None
 
 
-def _compared(
-    batch: str, source: encoders.Encoder, model: loaded_models.Model
-) -> list[reports.Check]:
-    expected = _expected(source, model.batch)
-    checks = [_outputs(f"outputs {batch}", expected, lambda: model.inference)]
-    if source.masked_lm is not None:
-        # Funnel Transformers shorten sequences.
-        positions = loaded_models.masked_positions(*expected["sequence_output"].shape[:2])
-        logits = source.masked_lm(expected["sequence_output"], masked_positions=positions)
+def _compared(batch: str, expected: Outputs, model: loaded_models.Model) -> list[reports.Check]:
+    checks = [_outputs(f"outputs {batch}", expected.encoder, lambda: model.inference)]
+    if expected.mlm is not None:
         checks.append(
             _outputs(
-                f"mlm outputs {batch}",
-                {**expected, contracts_of_calls.LOGITS_NAME: logits},
-                lambda: _with_default(model.mlm_inference),
+                f"mlm outputs {batch}", expected.mlm, lambda: _with_default(model.mlm_inference)
             )
         )
     return checks
@@ -194,10 +238,10 @@ def _with_default(outputs: dict[str, Any]) -> dict[str, Any]:
     return {"default": outputs["pooled_output"], **outputs}
 
 
-def _expected(source: encoders.Encoder, inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
+def _expected(source: encoders.Encoder, inputs: loaded_models.Inputs) -> Outputs:
     """Runs the source, which a user's own BUILDER may have made for some lengths only."""
     try:
-        return source(inputs, training=False)
+        outputs = source(inputs, training=False)
     except tf.errors.InvalidArgumentError as error:
         length = inputs["input_word_ids"].shape[1]
         reason = error.message.partition("}} ")[2].partition(" [Op:")[0] or error.message
@@ -208,6 +252,12 @@ def _expected(source: encoders.Encoder, inputs: dict[str, tf.Tensor]) -> dict[st
             received=f"an encoder of type {source.architecture.type!r} of "
             f"{source.architecture.source}",
         ) from error
+    if source.masked_lm is None:
+        return Outputs(outputs)
+    # Funnel Transformers shorten sequences.
+    positions = loaded_models.masked_positions(*outputs["sequence_output"].shape[:2])
+    logits = source.masked_lm(outputs["sequence_output"], masked_positions=positions)
+    return Outputs(outputs, positions, {**outputs, contracts_of_calls.LOGITS_NAME: logits})
 
 
 def _outputs(

@@ -89,7 +89,8 @@ def _parity(
     model = loaded_models.load(str(path))
     if base == ENCODER:
         encoder, restoration = right.made.encoder, right.made.restoration
-        return verification.encoder_parity(model, encoder, restoration, level=level)
+        source = verification.EncoderSource(encoder, restoration)
+        return verification.encoder_parity(model, source, level=level)
     if base == PREPROCESSING:
         return text_verification.preprocessing_parity(model, right.text)
     encoder, options = right.fitting.encoder, settings.TextEmbeddingSettings()
@@ -101,7 +102,8 @@ def _after_export(base: str, path: pathlib.Path, right: Right) -> reports.Report
     """Verifies as after an export, by default."""
     if base == ENCODER:
         made = right.made
-        return verification.verify_encoder(str(path), made.encoder, made.restoration, level="quick")
+        source = verification.EncoderSource(made.encoder, made.restoration)
+        return verification.verify_encoder(str(path), source, level="quick")
     if base == PREPROCESSING:
         return text_verification.verify_preprocessing(str(path), right.text, level="quick")
     made, options = right.fitting, settings.TextEmbeddingSettings()

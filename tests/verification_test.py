@@ -36,7 +36,8 @@ def _right(made: encoder_exports.Made, tmp_path_factory: pytest.TempPathFactory)
 
 
 def _verify(path: str, made: encoder_exports.Made, level: str = "quick") -> reports.Report:
-    return verification.verify_encoder(path, made.encoder, made.restoration, level=level)
+    source = verification.EncoderSource(made.encoder, made.restoration)
+    return verification.verify_encoder(path, source, level=level)
 
 
 def _failed(report: reports.Report) -> set[str]:

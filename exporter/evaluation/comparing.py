@@ -15,7 +15,7 @@ import gin
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from exporter import errors, parts, plans, progress, reports, restorations
+from exporter import errors, ingredients, plans, progress, reports, restorations
 from exporter.evaluation import (
     arms,
     examples,
@@ -184,8 +184,8 @@ def scores(
 
 def _arms(plan: plans.Plan, path: str, options: settings.FineTuning) -> arms.Arms:
     assert plan.source is not None  # Of `all`, there is one.
-    built = parts.build(plan, dataclasses.replace(plan.source, with_mlm=False))
-    text = parts.text_of(plan, built)
+    built = ingredients.build(plan, dataclasses.replace(plan.source, with_mlm=False))
+    text = ingredients.text_of(plan, built)
     longest = built.encoder.max_seq_length
     if longest is not None and options.seq_length > longest:
         raise errors.UserError(

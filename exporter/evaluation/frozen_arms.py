@@ -14,8 +14,8 @@ import tensorflow as tf
 from exporter import (
     comparison,
     encoder_calls,
+    ingredients,
     loaded_models,
-    parts,
     plans,
     restorations,
     saved_text,
@@ -223,9 +223,9 @@ def baseline(plan: plans.Plan, seq_length: int, *, trims: bool) -> Arm:
       UserError: It cannot be built, or checkpoint or vocabulary are not its.
     """
     assert plan.source is not None
-    built = parts.build(plan, plan.source)
+    built = ingredients.build(plan, plan.source)
     restorations.restore(built.restoration, built.encoder)
-    source = dataclasses.replace(parts.text_of(plan, built).source, seq_length=seq_length)
+    source = dataclasses.replace(ingredients.text_of(plan, built).source, seq_length=seq_length)
     tokenize, pack, special = source.layers()
     encoder, head = built.encoder, built.encoder.masked_lm
 
@@ -241,7 +241,7 @@ def baseline(plan: plans.Plan, seq_length: int, *, trims: bool) -> Arm:
     return Arm(
         prepare=lambda columns: pack([tokenize(column) for column in columns]),
         encode=encode,
-        embed=_embedder(plan, built, parts.text_of(plan, built).source),
+        embed=_embedder(plan, built, ingredients.text_of(plan, built).source),
         mlm=None if head is None else mlm,
         tokens=_tokens(special, plan.text.unknown_id),
         trims=trims,
@@ -250,7 +250,7 @@ def baseline(plan: plans.Plan, seq_length: int, *, trims: bool) -> Arm:
 
 
 def _embedder(
-    plan: plans.Plan, built: parts.Built, source: text_verification.TextSource
+    plan: plans.Plan, built: ingredients.Built, source: text_verification.TextSource
 ) -> Callable[[tf.Tensor], np.ndarray]:
     """What makes vectors as the text embedding is to, with its own sequence length."""
     tokenize, pack, _ = source.layers()
