@@ -170,7 +170,7 @@ def _read(prefix: str, setting: str) -> Checkpoint:
             )
         return Checkpoint(prefix, entries, trackable_object_graph_pb2.TrackableObjectGraph())
     try:
-        serialized = tf.train.load_checkpoint(prefix).get_tensor(_OBJECT_GRAPH_KEY)
+        serialized = tf.compat.v1.train.NewCheckpointReader(prefix).get_tensor(_OBJECT_GRAPH_KEY)
     except tf.errors.OpError as error:
         raise _damaged(prefix, f"the table of its objects: {error.message}", setting) from None
     graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(serialized)

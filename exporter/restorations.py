@@ -246,7 +246,7 @@ def require_undamaged(restoration: Restoration) -> None:
     Raises:
       UserError: Some differ; their names are told.
     """
-    reader = tf.train.load_checkpoint(restoration.checkpoint.prefix)
+    reader = tf.compat.v1.train.NewCheckpointReader(restoration.checkpoint.prefix)
     damaged = [
         reference.deref().name.removesuffix(":0")
         for reference, key in restoration.keys.items()
@@ -280,7 +280,7 @@ def _restore(restoration: Restoration, encoder: encoders.Encoder, prefix: str) -
     if len(missing) == len(wanted):
         _restore_all(restoration, encoder, prefix)
     elif missing:  # Another pooler, say, of the same checkpoint.
-        reader = tf.train.load_checkpoint(prefix)
+        reader = tf.compat.v1.train.NewCheckpointReader(prefix)
         for reference in missing:
             reference.deref().assign(reader.get_tensor(restoration.keys[reference]))
     if encoder.pooler_layer is not None:
@@ -298,7 +298,7 @@ def _restore_all(restoration: Restoration, encoder: encoders.Encoder, prefix: st
         layer = encoder.pooler_layer
         tf.train.Checkpoint(**{pooler.checkpoint_item: layer}).read(prefix).expect_partial()
     if restoration.checkpoint.averages:
-        reader = tf.train.load_checkpoint(prefix)
+        reader = tf.compat.v1.train.NewCheckpointReader(prefix)
         for reference, key in restoration.keys.items():
             reference.deref().assign(reader.get_tensor(key))
 

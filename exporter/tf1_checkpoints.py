@@ -142,7 +142,7 @@ def restore(prefix: str, keys: Mapping[Any, str]) -> None:
       prefix: The checkpoint's path without ".index".
       keys: The names of the stored values, by the variables' references.
     """
-    reader = tf.train.load_checkpoint(prefix)
+    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     for reference, key in keys.items():
         variable = reference.deref()
         variable.assign(reader.get_tensor(key).reshape(variable.shape))

@@ -258,6 +258,14 @@ class TestFind:
         )
 
 
+def test_a_directory_of_the_same_name(tmp_path: pathlib.Path) -> None:
+    prefix = _save(tmp_path / "ckpt", root=_Layer(ours=_dense(1.0)))
+    pathlib.Path(prefix).mkdir()
+    _save(pathlib.Path(prefix) / "ckpt", root=_Layer(theirs=_dense(2.0)))
+    checkpoint = checkpoints.read(prefix)
+    assert "ours" in {name for node in range(3) for name in checkpoint.children(node)}
+
+
 class TestMatch:
     """The keys are those of the values that `tf.train.Checkpoint.restore` gives."""
 
