@@ -7,12 +7,9 @@ import dataclasses
 import importlib
 import logging
 import os
-import signal
 import sys
 import textwrap
-import threading
 import traceback
-import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +17,7 @@ import gin
 from absl import flags
 from absl import logging as absl_logging
 
-from exporter import config, configurables, errors, flags_table, gin_parsing
+from exporter import config, configurables, errors, flags_table, gin_parsing, interruptions
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
@@ -149,35 +146,6 @@ def set_up_logging(verbosity: int | None) -> None:
     logging.getLogger("exporter").setLevel(logging.INFO if verbosity == 0 else level)
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, so that what would be left is removed as after an interruption."""
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """While open, SIGTERM raises `Terminated`, where a thread may say so.
-
-    So does SIGINT `KeyboardInterrupt`, if the process would end by it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def terminate(number: int, frame: types.FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    ended_by_interruption = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
-    if ended_by_interruption:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        if ended_by_interruption:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-
-
 @contextlib.contextmanager
 def reporting() -> Iterator[Outcome]:
     """Tells a user's mistake or a failed verification in one message, and gives its exit status.
@@ -191,10 +159,10 @@ def reporting() -> Iterator[Outcome]:
     logger.addHandler(handler)
     logger.propagate = False  # Libraries that are imported later give the root logger handlers.
     try:
-        with _terminable():
+        with interruptions.raised():
             yield outcome
             sys.stdout.flush()
-    except Terminated:
+    except interruptions.Terminated:
         _say("terminated")
         outcome.status = EXIT_TERMINATED
     except KeyboardInterrupt:

@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 
+from exporter import interruptions
+
 _logger = logging.getLogger(__name__)
 # What is done, for another process to read.
 _shared: mmap.mmap | None = None
@@ -38,7 +40,11 @@ def step(what: str) -> Iterator[None]:
 
     Args:
       what: What is done, as "tracing the encoder".
+
+    Raises:
+      KeyboardInterrupt: A signal came before, see `interruptions.check`.
     """
+    interruptions.check()
     if _silent:
         yield
         return

@@ -2,12 +2,11 @@ import logging
 import os
 import pathlib
 import signal
-import threading
 import time
 
 import pytest
 
-from exporter import command_line, errors, flags_table, gin_parsing
+from exporter import command_line, errors, flags_table, gin_parsing, interruptions
 
 MODES = ("export", "sweep")
 
@@ -242,7 +241,7 @@ def test_a_level_that_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (errors.VerificationError("It differs."), 3, "error: It differs.\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
-        (command_line.Terminated(), 143, "terminated\n"),
+        (interruptions.Terminated(), 143, "terminated\n"),
         (MemoryError(), 2, "error: There must be enough memory.\n"),
     ],
 )
@@ -283,19 +282,6 @@ def test_sigterm_is_told_and_leaves_room_to_clear_up(capsys: pytest.CaptureFixtu
     assert (outcome.status, cleared) == (143, [True])
     assert capsys.readouterr().err == "terminated\n"
     assert signal.getsignal(signal.SIGTERM) == handler
-
-
-def test_other_threads_leave_sigterm_alone() -> None:
-    handlers = []
-
-    def run() -> None:
-        with command_line.reporting():
-            handlers.append(signal.getsignal(signal.SIGTERM))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    assert handlers == [signal.getsignal(signal.SIGTERM)]
 
 
 def test_other_exceptions_pass() -> None:

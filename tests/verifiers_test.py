@@ -132,7 +132,8 @@ tested.Verification.prepare = prepare
     assert process.stdout is not None
     verifying, writing = map(int, process.stdout.readline().split())
     os.kill(writing, number)
-    assert _ended(process)[0] == 128 + number
+    status, told = _ended(process)
+    assert status == 128 + number, told
     for _ in range(100):
         if not pathlib.Path(f"/proc/{verifying}").exists():
             break

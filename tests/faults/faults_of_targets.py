@@ -137,7 +137,8 @@ def _vanishes(name: str, step: str) -> Callable[[Scene], running.Ended]:
 
     def vanish(scene: Scene) -> None:
         for path in scene.folder.glob(name):
-            shutil.rmtree(path)
+            while path.exists():  # Files come and go meanwhile.
+                shutil.rmtree(path, ignore_errors=True)
 
     return lambda scene: scene.export(step=step, act=lambda pid: vanish(scene))
 

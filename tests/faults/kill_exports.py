@@ -1,12 +1,14 @@
-"""Kills exports at random moments (SIGKILL) and looks at what is then under their names.
+"""Ends exports at random moments by a signal and looks at what is then under their names.
 
     python -m tests.faults.kill_exports --kills=50
+    python -m tests.faults.kill_exports --kills=50 --signal=SIGTERM
 
 runs from the project's folder: real commands on the bundled pre-training run, of all types, to a
 new name and over an older export. After each kill there must be nothing, the complete old export
 or the complete new one under the name, whose parts belong together; and the next export must sweep
-away what the killed one left. With --fork, exports are forks of one process that has imported
-TensorFlow already, which saves some seconds each.
+away what the killed one left. After SIGTERM or SIGINT, nothing may be left at all. With --fork,
+exports are forks of one process that has imported TensorFlow already, which saves some seconds
+each.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
+import functools
+import os
 import pathlib
 import random
 import signal
@@ -25,11 +29,18 @@ from tests.faults import running
 
 # Not the name of a step: when the process starts.
 _START = "start"
+# The exit statuses of the processes that each signal ends; before the launcher listens, the
+# system's.
+_STATUSES = {
+    signal.SIGKILL: (-signal.SIGKILL,),
+    signal.SIGTERM: (143, -signal.SIGTERM),
+    signal.SIGINT: (130, -signal.SIGINT),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """When to kill: so many seconds after a step has ended."""
+    """When to send the signal: so many seconds after a step has ended."""
 
     step: str
     seconds: float
@@ -39,17 +50,27 @@ class Moment:
 
 
 class Killer:
-    """Runs exports and kills them.
+    """Runs exports and ends them.
 
     Attributes:
       found: How often there was what under an export's name.
     """
 
-    def __init__(self, start: running.Start, folder: pathlib.Path, seed: int) -> None:
-        """Will write exports to a folder, and choose the moments by a seed."""
+    def __init__(
+        self, start: running.Start, folder: pathlib.Path, seed: int, number: signal.Signals
+    ) -> None:
+        """Will write exports to a folder, and choose the moments by a seed.
+
+        Args:
+          start: Starts an export.
+          folder: The folder.
+          seed: The seed.
+          number: The signal that ends exports.
+        """
         self.found: collections.Counter[str] = collections.Counter()
         self._start = start
         self._folder = folder
+        self._signal = number
         self._random = random.Random(seed)
         self._gaps: dict[str, dict[str, float]] = {}
         # What must be under the names.
@@ -78,7 +99,7 @@ class Killer:
         outcome = "new" if after == marker else "old" if overwrite else "nothing"
         outcome += "" if killed else " (had ended)"
         self.found[outcome] += 1
-        print(f"{path.name}, killed {moment}: {outcome}", flush=True)
+        print(f"{path.name}, ended {moment}: {outcome}", flush=True)
         self._markers[path] = after
         if not overwrite and after is not None:
             path.rename(self._folder / f"set_aside_{self.found.total()}")
@@ -131,10 +152,14 @@ class Killer:
         if moment.step != _START:
             next((step for step in steps if step == moment.step), None)
         time.sleep(moment.seconds)
-        export.kill()
-        collections.deque(steps, maxlen=0)
+        os.kill(export.pid, self._signal)
+        told = "".join(export.stderr or ())
         status = export.wait()
-        assert status in (0, -signal.SIGKILL), f"killed {moment}, it ended with status {status}"
+        statuses = _STATUSES[self._signal]
+        assert status in (0, *statuses), f"ended {moment}, it had status {status}: {told}"
+        assert "Traceback" not in told, f"ended {moment}: {told}"
+        if self._signal != signal.SIGKILL:
+            assert not self._staging_folders(), f"ended {moment}, it left something: {told}"
         return status != 0
 
 
@@ -143,14 +168,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    names = [number.name for number in _STATUSES]
+    parser.add_argument("--signal", choices=names, default=names[0])
     parser.add_argument("--fork", action="store_true", help="fork instead of starting anew")
     parser.add_argument("--export_type", action="append", choices=running.EXPORT_TYPES)
     arguments = parser.parse_args()
     export_types = arguments.export_type or running.EXPORT_TYPES
     running.import_all()
     with tempfile.TemporaryDirectory() as folder:
-        start: running.Start = running.Fork if arguments.fork else running.process
-        killer = Killer(start, pathlib.Path(folder).resolve(), arguments.seed)
+        start: running.Start = running.process
+        if arguments.fork:
+            start = functools.partial(running.Fork, supervised=True)
+        number = signal.Signals[arguments.signal]
+        killer = Killer(start, pathlib.Path(folder).resolve(), arguments.seed, number)
         for i in range(arguments.kills):
             which = i % len(export_types)
             killer.kill_one(export_types[which], overwrite=i // len(export_types) % 2 == 1)
