@@ -47,17 +47,25 @@ def used(bindings: Iterable[gin_parsing.Binding]) -> set[str]:
     uses: dict[str | None, set[str]] = collections.defaultdict(set)
     for binding in bindings:
         uses[binding.macro] |= {name for name, _ in _inside(binding)}
+    return _reached(None, uses)
+
+
+def _reached(start: str | None, uses: Mapping[str | None, set[str]]) -> set[str]:
+    """The macros that one uses, directly or by way of others; None stands for all parameters."""
     reached: set[str] = set()
-    waiting = set(uses[None])
+    waiting = set(uses.get(start, ()))
     while waiting:
         name = waiting.pop()
         reached.add(name)
-        waiting |= uses[name] - reached
+        waiting |= uses.get(name, set()) - reached
     return reached
 
 
 def check(bindings: Iterable[gin_parsing.Binding]) -> list[errors.UserError]:
-    """Returns a mistake for each macro that is used but not defined, or defined but not used."""
+    """Returns the mistakes in macros.
+
+    Each that is used must be defined, each that is defined used, and none by its own definition.
+    """
     bindings = list(bindings)
     defined = definitions(bindings)
     missing: dict[str, tuple[str, str]] = {}
@@ -73,6 +81,7 @@ def check(bindings: Iterable[gin_parsing.Binding]) -> list[errors.UserError]:
             for name, macro in defined.items()
             if name not in reached and not macro.recorded
         ),
+        *_circular({name: macro for name, macro in defined.items() if name in reached}),
     ]
 
 
@@ -115,3 +124,20 @@ def _needless(macro: gin_parsing.Binding, missing: Iterable[str]) -> errors.User
         received=macro.text,
         where=macro.where,
     )
+
+
+def _circular(defined: Macros) -> Iterator[errors.UserError]:
+    uses: dict[str | None, set[str]] = {
+        name: {inner for inner, _ in _inside(macro)} for name, macro in defined.items()
+    }
+    told: set[str] = set()
+    for name, macro in defined.items():
+        reached = _reached(name, uses) if uses[name] else set()
+        if name in reached and name not in told:
+            told |= reached
+            yield errors.UserError(
+                "A macro must not be defined by itself, directly or by way of others.",
+                example=f"{name} = 128",
+                received=macro.text,
+                where=macro.where,
+            )

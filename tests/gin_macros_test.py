@@ -66,6 +66,15 @@ def test_macros_that_only_use_each_other_are_needless() -> None:
     assert len(_check("A = %B\nB = %A")) == 2
 
 
+@pytest.mark.parametrize("text", ["A = [%A]", "A = %B\nB = {1: %A}", "A = (%B,)\nB = @A/macro()"])
+def test_a_macro_that_is_its_own_definition(text: str) -> None:
+    received = text.partition("\n")[0]
+    assert _check(f"{text}\nf.x = %A") == [
+        "A macro must not be defined by itself, directly or by way of others.\n"
+        f"  received: {received}\n  where:    there, line 1\n  example:  A = 128"
+    ]
+
+
 def test_a_macro_missing_twice_is_told_once() -> None:
     assert len(_check("f.x = %A\nf.y = %A")) == 1
 
