@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import dataclasses
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from exporter import configurables, errors
 
 _EXAMPLE = "where.keep = \"default_seq_length <= 128 or pooler == 'identity_pooler'\""
+_SHOWN = 200  # Characters of a condition that is none.
 _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -22,13 +23,16 @@ _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.NotIn: lambda item, items: item not in items,
     ast.Is: operator.is_,
     ast.IsNot: operator.is_not,
+    ast.Not: operator.not_,
+}
+# Of numbers alone: 'a' * 10**10 and '%1000000000d' % 1 would take all memory.
+_ARITHMETIC: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
-    ast.Not: operator.not_,
     ast.USub: operator.neg,
 }
 
@@ -55,7 +59,7 @@ class Condition:
         """
         try:
             return bool(self._value(self.tree, values))
-        except (TypeError, ArithmeticError, ValueError) as error:
+        except (TypeError, ArithmeticError, ValueError, RecursionError) as error:
             raise self._mistake(f"It fails: {error}.", f"with {dict(values)}") from None
 
     def _value(self, node: ast.AST, values: Mapping[str, Any]) -> Any:
@@ -69,15 +73,22 @@ class Condition:
             return self._joined(node, values)
         if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
             return _OPERATORS[type(node.op)](self._value(node.operand, values))
-        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        if isinstance(node, ast.UnaryOp) and type(node.op) in _ARITHMETIC:
+            return self._computed(node, [self._value(node.operand, values)])
+        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
             sides = self._value(node.left, values), self._value(node.right, values)
-            return _OPERATORS[type(node.op)](*sides)
+            return self._computed(node, sides)
         if isinstance(node, ast.Compare):
             return self._compared(node, values)
         raise self._mistake(
             "It takes labels, literals, comparisons, logic and arithmetic, nothing else.",
             ast.unparse(node),
         )
+
+    def _computed(self, node: ast.UnaryOp | ast.BinOp, numbers: Sequence[Any]) -> Any:
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise self._mistake("It computes with numbers alone.", ast.unparse(node))
+        return _ARITHMETIC[type(node.op)](*numbers)
 
     def _joined(self, node: ast.BoolOp, values: Mapping[str, Any]) -> bool:
         parts = (bool(self._value(part, values)) for part in node.values)
@@ -123,11 +134,12 @@ def parse(text: str, where: str) -> Condition:
     """
     try:
         tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError) as error:
+    # The latter two: parentheses in parentheses, thousands of times.
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise errors.UserError(
             f"A condition of a sweep must be an expression of labels: {error}.",
             example=_EXAMPLE,
-            received=repr(text),
+            received=repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."),
             where=where,
         ) from None
     return Condition(text, where, tree.body)

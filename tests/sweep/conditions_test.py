@@ -60,6 +60,21 @@ def test_holds(text: str, expected: bool) -> None:
             "with {'length': 128, 'pooler': 'identity_pooler', 'seed': None}",
         ),
         (
+            "'a' * 10000000000 == pooler",
+            f"{_RULE}It computes with numbers alone.",
+            "'a' * 10000000000",
+        ),
+        (
+            "'%1000000000d' % length == pooler",
+            f"{_RULE}It computes with numbers alone.",
+            "'%1000000000d' % length",
+        ),
+        (
+            "[1] + [2] == seed",
+            f"{_RULE}It computes with numbers alone.",
+            "[1] + [2]",
+        ),
+        (
             "length % 0 == 0",
             f"{_RULE}It fails: integer modulo by zero.",
             "with {'length': 128, 'pooler': 'identity_pooler', 'seed': None}",
@@ -79,3 +94,10 @@ def test_no_expression() -> None:
     with pytest.raises(errors.UserError, match="must be an expression of labels: ") as raised:
         conditions.parse("length <", "here")
     assert raised.value.received == "'length <'"
+
+
+@pytest.mark.parametrize("text", ["(" * 5000 + "1" + ")" * 5000, "not " * 5000 + "seed"])
+def test_depth(text: str) -> None:
+    with pytest.raises(errors.UserError, match="must be an expression of labels") as raised:
+        conditions.parse(text, "here").holds(_VALUES)
+    assert len(str(raised.value)) < 1000
