@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import importlib
 import logging
 import pathlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import gin
@@ -87,6 +88,11 @@ class Resolved:
     def bindings(self) -> tuple[gin_parsing.Binding, ...]:
         """The bindings that gin is given, in order."""
         return tuple(item for item in self.statements if isinstance(item, gin_parsing.Binding))
+
+    @functools.cached_property
+    def winning(self) -> Mapping[str, gin_parsing.Binding]:
+        """The last binding of each parameter and macro, as `gin_checks.winning` returns them."""
+        return gin_checks.winning(self.bindings)
 
     def where(self, setting: str) -> str | None:
         """Returns the flag, or gin file and line, that decides a setting; None if nothing does.
@@ -176,7 +182,7 @@ class Resolved:
         # Ours come first: a user's package may have a `tokenizer`, too.
         entry = configurables.find_one(f"exporter.{selector}") or configurables.find_one(selector)
         full = f"{scope}{slash}{entry.selector if entry else selector}.{parameter}"
-        return gin_checks.winning(self.bindings).get(full)
+        return self.winning.get(full)
 
 
 def resolve(config: Config, root: str) -> Resolved:

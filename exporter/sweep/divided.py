@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import gin
 
-from exporter import config, configurables, gin_macros, gin_parsing
-from exporter.sweep import objects
+from exporter import config, configurables, errors, gin_macros, gin_parsing
+from exporter.sweep import objects, spaces
 
 _OWN = "exporter.sweep."
 
@@ -35,7 +35,8 @@ def divide(parsed: gin_parsing.Parsed) -> Divided:
       parsed: The configuration.
 
     Raises:
-      UserError: What gin imports cannot be imported.
+      UserError: What gin imports cannot be imported, or an axis or combination is described that
+        nothing refers to.
     """
     if parsed.imports:  # They may register launchers.
         parsed = config.imported(parsed)
@@ -44,6 +45,7 @@ def divide(parsed: gin_parsing.Parsed) -> Divided:
     of_sweep = [b for b in bindings if b.macro is None and _full(b.selector) in own]
     of_exports = [b for b in bindings if b.macro is None and _full(b.selector) not in own]
     macros = [binding for binding in bindings if binding.macro is not None]
+    errors.raise_all(_unused([*of_sweep, *macros]))
     used_here = gin_macros.used([*macros, *of_sweep])
     only_here = used_here - gin_macros.used([*macros, *of_exports])
     sweep_ids = {id(b) for b in of_sweep} | {id(b) for b in macros if b.macro in used_here}
@@ -95,6 +97,55 @@ def _made_of(binding: gin_parsing.Binding, macros: gin_macros.Macros) -> Iterato
     for item in gin_parsing.walk(gin_macros.resolve(binding.value, macros)):
         if isinstance(item, gin_parsing.Reference):
             yield _full(item.selector)
+
+
+def _unused(bindings: Sequence[gin_parsing.Binding]) -> list[errors.UserError]:
+    """Returns a mistake for each axis or combination that nothing refers to.
+
+    A binding that another one takes the place of refers to it, too: who chooses other axes by a
+    flag need not take the rest out of a file.
+    """
+    references: set[tuple[str, str]] = set()
+    described: dict[tuple[str, str], gin_parsing.Binding] = {}
+    for binding in bindings:
+        entry = configurables.find_one(binding.selector) if binding.macro is None else None
+        if entry is None or binding.parameter not in objects.as_written(entry.selector):
+            for item in gin_parsing.walk(binding.value):
+                if isinstance(item, gin_parsing.Reference):
+                    references.add((item.scope, _full(item.selector)))
+        if entry is not None and _is_space(entry.selector):
+            described.setdefault((binding.scope, entry.selector), binding)
+    return [
+        _needless(scope, selector, binding, references)
+        for (scope, selector), binding in described.items()
+        if not any(
+            selector == other and (not scope or f"{inner}/".startswith(f"{scope}/"))
+            for inner, other in references
+        )
+    ]
+
+
+def _needless(
+    scope: str, selector: str, binding: gin_parsing.Binding, references: Iterable[tuple[str, str]]
+) -> errors.UserError:
+    name = _name(scope, selector)
+    guess = configurables.closest(name, [_name(*other) for other in references])
+    return errors.UserError(
+        f"There must be something that uses {name}." + (f" Did you mean {guess}?" if guess else ""),
+        example=f"product.parts = [@{name}(), ...]",
+        received=binding.text,
+        where=binding.where,
+    )
+
+
+def _name(scope: str, selector: str) -> str:
+    return f"{scope}/{selector.rpartition('.')[2]}".lstrip("/")
+
+
+def _is_space(selector: str) -> bool:
+    registered = gin.config._REGISTRY.get(selector)
+    target = None if registered is None else registered.wrapped
+    return isinstance(target, type) and issubclass(target, spaces.Space)
 
 
 def _full(selector: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -12,23 +13,22 @@ import tensorflow as tf
 from exporter import (
     code_digests,
     config,
-    gin_checks,
-    gin_macros,
     gin_parsing,
     plans,
     provenance,
     sharing,
 )
 
-# They say where and whether, not what. How it is verified counts: more than before is to be done.
-_OF_THE_RUN = {
-    f"exporter.export.{name}" for name in ("export_path", "overwrite", "show", "dry_run")
-}
 # No part of what the encoder is built from.
 _NOT_OF_ENCODERS = ("export", "preprocessing", "text_embedding", "tokenizer", "warmup", "checks")
 
 
-def digest(resolved: config.Resolved, plan: plans.Plan) -> str:
+def lines(made_of: Mapping[str, Any]) -> list[str]:
+    """Returns what says what an export is as lines of gin, without folders; see `effects.values`"""
+    return sorted(provenance.without_folders(f"{n} = {value!r}") for n, value in made_of.items())
+
+
+def digest(resolved: config.Resolved, said: Sequence[str], plan: plans.Plan) -> str:
     """Returns a digest of a point's configuration, of the files that it names and of code.
 
     Code is that of modules of a user's own that gin imports, with what they import of that kind.
@@ -36,10 +36,11 @@ def digest(resolved: config.Resolved, plan: plans.Plan) -> str:
 
     Args:
       resolved: The configuration.
+      said: What it says of the export, see `lines`.
       plan: The files that it names, read.
     """
     described: dict[str, Any] = {
-        "gin": _lines(resolved),
+        "gin": list(said),
         "packages": provenance.packages(),
         "vocabulary": _file_digest(plan.text.path),
         "seq_length": plan.chosen.preprocessing.default_seq_length,
@@ -56,14 +57,14 @@ def digest(resolved: config.Resolved, plan: plans.Plan) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
-def group(resolved: config.Resolved, plan: plans.Plan) -> str:
+def group(said: Sequence[str], plan: plans.Plan) -> str:
     """Returns a text that is equal for exports with the same encoder and checkpoint."""
     if plan.source is None:
         return plan.text.path
     left_out = tuple(f"exporter.{name}." for name in _NOT_OF_ENCODERS)
-    lines = [line for line in _lines(resolved) if not line.startswith(left_out)]
+    kept = [line for line in said if not line.startswith(left_out)]
     prefix = plan.source.checkpoint.prefix
-    return "\n".join([repr(plan.source.architecture.encoder.as_dict()), *lines, prefix])
+    return "\n".join([repr(plan.source.architecture.encoder.as_dict()), *kept, prefix])
 
 
 def weights(plan: plans.Plan) -> int:
@@ -85,27 +86,6 @@ def _imported(resolved: config.Resolved) -> tuple[str, ...]:
     preambles = {binding.preamble for binding in resolved.bindings}
     named = (re.findall(r"^(?:import|from)\s+([\w.]+)", text, re.MULTILINE) for text in preambles)
     return tuple(sorted({item.module for item in found}.union(*named)))
-
-
-def _lines(resolved: config.Resolved) -> list[str]:
-    """The bindings that win, macros replaced by what they stand for."""
-    macros = gin_macros.definitions(resolved.bindings)
-    return sorted(
-        provenance.without_folders(f"{name} = {_literal(binding.value, macros)!r}")
-        for name, binding in gin_checks.winning(resolved.bindings).items()
-        if binding.macro is None and name not in _OF_THE_RUN
-    )
-
-
-def _literal(value: Any, macros: gin_macros.Macros) -> Any:
-    value = gin_macros.resolve(value, macros)
-    if isinstance(value, list | tuple):
-        return type(value)(_literal(item, macros) for item in value)
-    if isinstance(value, dict):
-        return {_literal(key, macros): _literal(item, macros) for key, item in value.items()}
-    if isinstance(value, gin_parsing.Reference) and value.selector in gin_parsing.MACRO_SELECTORS:
-        return _literal(gin_parsing.Macro(value.scope), macros)
-    return value
 
 
 def _file_digest(path: str) -> str:

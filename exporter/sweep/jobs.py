@@ -10,6 +10,12 @@ from exporter import gin_parsing
 
 # What is known of an export, in its `Job.record`.
 STATE_FILE = "export.json"
+# What a record in a sweep's results has besides the axes' values, in this order.
+COLUMNS = (
+    *("name", "status", "message", "seconds", "bytes", "saved_model_bytes", "load_seconds"),
+    *("verification", "checks_passed", "max_difference", "step", "export", "record", "log"),
+    "digest",
+)
 
 
 @dataclasses.dataclass(frozen=True)

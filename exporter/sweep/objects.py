@@ -25,23 +25,28 @@ class Maker:
 
     resolved: config.Resolved
 
-    def make(self, selector: str, scope: str = "") -> Any:
+    def make(self, selector: str, scope: str = "", above: tuple[str, ...] = ()) -> Any:
         """Calls a configurable with what is bound to it.
 
         Args:
           selector: Its name.
           scope: Scopes joined by "/", or "".
+          above: What is being made of it.
 
         Raises:
-          UserError: A parameter that must be set is not.
+          UserError: A parameter that must be set is not, or it is to be made of itself.
         """
         entry = gin.config._REGISTRY.get_match(selector)
         kept = as_written(entry.selector)
+        own = f"@{_scoped(scope, entry.selector.rpartition('.')[2])}()"
         arguments, places = {}, []
         for binding in self._bindings(entry.selector, scope):
+            if own in above:
+                raise _of_itself((*above[above.index(own) :], own), binding.where)
             parameter = binding.parameter
             whole = self._literal(binding.value)
-            arguments[parameter] = whole if parameter in kept else self._value(whole)
+            inside = (*above, own)
+            arguments[parameter] = whole if parameter in kept else self._value(whole, inside)
             places.append(binding.where)
         described = configurables.find_one(entry.selector)
         for name in described.required if described else ():
@@ -78,13 +83,13 @@ class Maker:
             return {self._literal(key): self._literal(item) for key, item in value.items()}
         return value
 
-    def _value(self, value: Any) -> Any:
+    def _value(self, value: Any, above: tuple[str, ...]) -> Any:
         if isinstance(value, gin_parsing.Reference) and not value.evaluate:
             return gin.config._REGISTRY.get_match(value.selector).wrapped
         if isinstance(value, gin_parsing.Reference):
-            return self.make(value.selector, value.scope)
+            return self.make(value.selector, value.scope, above)
         if isinstance(value, list | tuple):
-            return type(value)(self._value(item) for item in value)
+            return type(value)(self._value(item, above) for item in value)
         return value
 
 
@@ -112,4 +117,13 @@ def _required(name: str, parameter: str) -> errors.UserError:
         f"{name}.{parameter} must be set.",
         example=f"{name}.{parameter} = ...",
         where="(not set)",
+    )
+
+
+def _of_itself(chain: Sequence[str], where: str) -> errors.UserError:
+    return errors.UserError(
+        "A part of a sweep must not be made of itself, directly or by way of others.",
+        example="product.parts = [@pooler/axis(), @length/axis()]",
+        received=" -> ".join(chain),
+        where=where,
     )

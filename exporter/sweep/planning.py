@@ -6,13 +6,13 @@ import contextlib
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
 
 from exporter import config, errors, export, gin_files, gin_parsing, pretraining_gin
-from exporter.sweep import divided, jobs, names, spaces
+from exporter.sweep import divided, effects, jobs, names, spaces, varied
 
 _EXPORT = "exporter.export"
 _PREPARED = ("export_path", "export_type", "pooler", "verify", "overwrite")
@@ -52,11 +52,19 @@ class Sweep:
           UserError: A value is no gin, or names a gin file that is none.
         """
         found = list(self.shared)
-        for choice in self.points[index]:
-            found += self._parsed(_source(choice))
+        for said in self.own(index):
+            found += said
         for source in (*_of_each(f"{self.folder.rstrip('/')}/{self.names[index]}"), *own):
             found += self._parsed(source)
         return found
+
+    def own(self, index: int) -> list[tuple[gin_parsing.Statement, ...]]:
+        """Returns what each value of a point says.
+
+        Raises:
+          UserError: A value is no gin, or names a gin file that is none.
+        """
+        return [self._parsed(_source(choice)) for choice in self.points[index]]
 
     def _parsed(self, source: gin_parsing.Source) -> tuple[gin_parsing.Statement, ...]:
         known = self._cache.get(source)
@@ -89,7 +97,8 @@ def points(
       search_paths: Where gin files that are values are looked for.
 
     Raises:
-      UserError: There is no folder, no point, or two of one name.
+      UserError: There is no folder, no point, something that cannot be varied, or two points of
+        one name.
     """
     folder = bound(shared, "export.export_path")
     if not folder:
@@ -106,9 +115,17 @@ def points(
             received="none",
             where=space.place,
         )
-    made = [names.name(point, template, where) for point in found]
-    names.require_unique(made, found, where)
+    _check_varied(found)
+    names.check_labels(found, jobs.COLUMNS)
+    made = names.of_points(found, template, where)
     return Sweep(folder, made, found, tuple(shared.statements), search_paths)
+
+
+def _check_varied(points: Sequence[spaces.Point]) -> None:
+    settings = {c.setting: c.where for point in points for c in point}
+    settings.pop(varied.GIN_FILE, None)
+    found = [varied.mistake(setting, where) for setting, where in settings.items()]
+    errors.raise_all([mistake for mistake in found if mistake is not None])
 
 
 def bound(parsed: gin_parsing.Parsed, setting: str) -> Any:
@@ -131,6 +148,7 @@ def check(sweep: Sweep) -> list[jobs.Job]:
     """
     # The first look needs no TensorFlow, the second one does.
     resolved = _each(sweep, lambda index: _resolve(sweep, index))
+    effects.require_different(sweep.names, sweep.points, [found.values for found in resolved])
     export.import_tensorflow()
     with _quietly():
         made = _each(sweep, lambda index: _job(sweep, index, resolved[index]))
@@ -138,21 +156,30 @@ def check(sweep: Sweep) -> list[jobs.Job]:
     return sorted(made, key=lambda job: first[job.group])
 
 
-def _resolve(sweep: Sweep, index: int) -> tuple[config.Resolved, list[gin_parsing.Statement]]:
+@dataclasses.dataclass(frozen=True)
+class _Point:
+    """A point's configuration: its statements, what they come to, and what says what it is."""
+
+    statements: Sequence[gin_parsing.Statement]
+    resolved: config.Resolved
+    values: Mapping[str, Any]
+
+
+def _resolve(sweep: Sweep, index: int) -> _Point:
     record = f"{sweep.folder.rstrip('/')}/{sweep.names[index]}.record"
     # What an earlier run of the sweep has begun, this one may replace.
     known = gin_files.matching(record, jobs.STATE_FILE, "export.export_path")
     statements = sweep.statements(index, _OVERWRITE if known else ())
-    return config.resolve_parsed(gin_parsing.Parsed(statements), _EXPORT), statements
+    resolved = config.resolve_parsed(gin_parsing.Parsed(statements), _EXPORT)
+    errors.raise_all(effects.mistakes(sweep.points[index], sweep.own(index), resolved))
+    return _Point(statements, resolved, effects.values(resolved))
 
 
-def _job(
-    sweep: Sweep, index: int, found: tuple[config.Resolved, list[gin_parsing.Statement]]
-) -> jobs.Job:
+def _job(sweep: Sweep, index: int, point: _Point) -> jobs.Job:
     from exporter.sweep import inputs
 
-    resolved, statements = found
-    resolved.apply(quietly=True)
+    point.resolved.apply(quietly=True)
+    said = inputs.lines(point.values)
 
     def prepared() -> jobs.Job:
         given = gin.get_bindings(_EXPORT)
@@ -162,15 +189,15 @@ def _job(
             name=sweep.names[index],
             path=path,
             values={choice.label: choice.plain for choice in sweep.points[index]},
-            bindings=divided.sources(statements),
-            digest=inputs.digest(resolved, plan),
-            group=inputs.group(resolved, plan),
+            bindings=divided.sources(point.statements),
+            digest=inputs.digest(point.resolved, said, plan),
+            group=inputs.group(said, plan),
             weights=inputs.weights(plan),
             export_type=plan.chosen.export_type,
             reads=inputs.files(plan),
         )
 
-    return resolved.call(prepared)
+    return point.resolved.call(prepared)
 
 
 def _each(sweep: Sweep, function: Callable[[int], Any]) -> list[Any]:
@@ -210,7 +237,7 @@ def _told(error: errors.UserError, found: Sequence[str], count: int) -> errors.U
 
 
 def _source(choice: spaces.Choice) -> gin_parsing.Source:
-    if choice.setting == spaces.GIN_FILE:
+    if choice.setting == varied.GIN_FILE:
         return gin_parsing.Source(f"include {choice.value!r}", choice.where)
     return gin_parsing.Source(f"{choice.setting} = {choice.value!r}", choice.where)
 

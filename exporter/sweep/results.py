@@ -17,12 +17,7 @@ import tensorflow as tf
 from exporter.sweep import jobs, scores, states, sweep_pages
 
 JSON_LINES, CSV, PAGE = "results.jsonl", "results.csv", "results.html"
-# What a record has besides the axes' values, in this order.
-COLUMNS = (
-    *("name", "status", "message", "seconds", "bytes", "saved_model_bytes", "load_seconds"),
-    *("verification", "checks_passed", "max_difference", "step", "export", "record", "log"),
-    "digest",
-)
+COLUMNS = jobs.COLUMNS
 _MISSING = "missing"
 _LOG = "log.txt"
 
@@ -45,7 +40,10 @@ def write(
     labels = _labels(planned)
     tf.io.gfile.makedirs(folder)
     _replace(f"{folder}/{JSON_LINES}", "".join(f"{json.dumps(record)}\n" for record in records))
-    _replace(f"{folder}/{CSV}", _csv(records, ["name", *labels, *COLUMNS[1:], *scored]))
+    _replace(
+        f"{folder}/{CSV}",
+        _csv(records, list(dict.fromkeys(["name", *labels, *COLUMNS[1:], *scored]))),
+    )
     return records
 
 

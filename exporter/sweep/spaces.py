@@ -20,11 +20,10 @@ from typing import Any
 
 import gin
 
-from exporter import errors, gin_parsing
-from exporter.sweep import conditions, run_checkpoints
+from exporter import errors
+from exporter.sweep import conditions, run_checkpoints, varied
 
-# What an axis over whole gin files is named.
-GIN_FILE = "gin_file"
+_OF = "must be an axis or a combination, with parentheses."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,20 +32,22 @@ class Choice:
 
     Attributes:
       label: What the axis is called in names and results.
-      setting: What it binds: a parameter, a macro or `GIN_FILE`.
+      setting: What it binds: a parameter, a macro or `varied.GIN_FILE`.
       value: The value as it was parsed.
       where: Where it was said.
+      called: What the value is called in names and results; None for what it is.
     """
 
     label: str
     setting: str
     value: Any
     where: str
+    called: str | None = None
 
     @property
     def plain(self) -> Any:
         """The value as JSON knows it; what is referred to by its name."""
-        return plain(self.value)
+        return varied.plain(self.value) if self.called is None else self.called
 
 
 Point = tuple[Choice, ...]
@@ -84,6 +85,13 @@ class Space:
         """Returns an error that names the place."""
         return errors.UserError(rule, example=example, received=received, where=self.place)
 
+    def require_spaces(self, parts: Sequence[Any], rule: str, *, example: str) -> None:
+        """Raises the mistake of a rule and an example if something in `parts` is no space."""
+        wrong = [part for part in parts if not isinstance(part, Space)]
+        if wrong:
+            received = ", ".join(getattr(part, "__name__", repr(part)) for part in wrong)
+            raise self.mistake(rule, example=example, received=received)
+
 
 @gin.configurable("axis", module="exporter.sweep")
 @dataclasses.dataclass
@@ -95,11 +103,14 @@ class Axis(Space):
       values: Its values, as one would bind them.
       label: What the axis is called in names of exports and in results. None takes the last part
         of `name`.
+      labels: What its values are called there and in conditions, one for each. None calls them
+        what they are.
     """
 
     name: str = gin.REQUIRED
     values: Sequence[Any] = dataclasses.field(default=gin.REQUIRED, metadata={"as_written": True})
     label: str | None = None
+    labels: Sequence[str] | None = None
 
     def points(self, context: Context) -> Iterator[Point]:
         """As `Space.points`."""
@@ -107,9 +118,16 @@ class Axis(Space):
             raise self.mistake(
                 "An axis must have values.", example="axis.values = [64, 128]", received="none"
             )
-        label = self.label or label_of(self.name)
-        for value in self.values:
-            yield (Choice(label, self.name, value, self.place),)
+        label = self.label or varied.label_of(self.name)
+        labels = [None] * len(self.values) if self.labels is None else list(self.labels)
+        if self.labels is not None and len(set(labels)) != len(self.values):
+            raise self.mistake(
+                f"axis.labels must be as many as there are values, {len(self.values)}, and differ.",
+                example="axis.labels = ['small', 'large']",
+                received=repr(self.labels),
+            )
+        for value, called in zip(self.values, labels, strict=True):
+            yield (Choice(label, self.name, value, self.place, called),)
 
 
 @gin.configurable("checkpoints", module="exporter.sweep")
@@ -174,18 +192,16 @@ class _Combination(Space):
                 example="product.parts = [@pooler/axis(), @length/axis()]",
                 received="none",
             )
-        wrong = [part for part in self.parts if not isinstance(part, Space)]
-        if wrong:
-            raise self.mistake(
-                "Parts of a combination must be axes or combinations, with parentheses.",
-                example="product.parts = [@pooler/axis(), @length/axis()]",
-                received=", ".join(getattr(part, "__name__", repr(part)) for part in wrong),
-            )
+        self.require_spaces(
+            self.parts,
+            "Parts of a combination must be axes or combinations, with parentheses.",
+            example="product.parts = [@pooler/axis(), @length/axis()]",
+        )
         return [list(part.points(context)) for part in self.parts]
 
     def _joined(self, points: Iterable[Point]) -> Point:
         joined = tuple(itertools.chain.from_iterable(points))
-        settings = [choice.setting for choice in joined if choice.setting != GIN_FILE]
+        settings = [varied.full_name(c.setting) for c in joined if c.setting != varied.GIN_FILE]
         labels = [choice.label for choice in joined]
         for what, names in (("setting", settings), ("label", labels)):
             twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
@@ -276,7 +292,8 @@ class Points(Space):
                     received=repr(point),
                 )
             yield tuple(
-                Choice(label_of(name), name, value, self.place) for name, value in point.items()
+                Choice(varied.label_of(name), name, value, self.place)
+                for name, value in point.items()
             )
 
 
@@ -296,6 +313,7 @@ class Where(Space):
 
     def points(self, context: Context) -> Iterator[Point]:
         """As `Space.points`."""
+        self.require_spaces([self.of], f"where.of {_OF}", example="where.of = @axis()")
         condition = conditions.parse(self.keep, self.place)
         for point in self.of.points(context):
             if condition.holds({choice.label: choice.plain for choice in point}):
@@ -319,6 +337,7 @@ class Sample(Space):
 
     def points(self, context: Context) -> Iterator[Point]:
         """As `Space.points`."""
+        self.require_spaces([self.of], f"sample.of {_OF}", example="sample.of = @axis()")
         points = list(self.of.points(context))
         if not 0 < self.count <= len(points):
             raise self.mistake(
@@ -332,22 +351,4 @@ class Sample(Space):
 
 
 def _is_point(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
-
-
-def label_of(setting: str) -> str:
-    """Returns what an axis is called by default: the setting's last part."""
-    return setting.rpartition("/")[2].rpartition(".")[2]
-
-
-def plain(value: Any) -> Any:
-    """Returns a parsed value as JSON knows it; what is referred to by its name."""
-    if isinstance(value, gin_parsing.Reference):
-        return value.selector.rpartition(".")[2]
-    if isinstance(value, gin_parsing.Macro):
-        return value.name
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(plain(key)): plain(item) for key, item in value.items()}
-    return value if isinstance(value, str | int | float | bool | None) else repr(value)
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(n, str) for n in value)

@@ -229,6 +229,47 @@ def test_checkpoints_of_several_runs(run: str) -> None:
             ),
         ),
         (
+            "sweep.points = @points()\npoints.values = [{}]",
+            (
+                "A point must be settings with values.\n  received: {}\n  where:    here, line 2\n"
+                "  example:  points.values = [{'preprocessing.default_seq_length': 64}]"
+            ),
+        ),
+        (
+            "sweep.points = @where()\nwhere.of = @axis\nwhere.keep = 'A'",
+            (
+                "where.of must be an axis or a combination, with parentheses.\n"
+                "  received: Axis\n  where:    here, line 3\n  example:  where.of = @axis()"
+            ),
+        ),
+        (
+            "sweep.points = @sample()\nsample.of = @axis\nsample.count = 1",
+            (
+                "sample.of must be an axis or a combination, with parentheses.\n"
+                "  received: Axis\n  where:    here, line 3\n  example:  sample.of = @axis()"
+            ),
+        ),
+        (
+            "sweep.points = @product()\nproduct.parts = [@s/where()]\ns/where.of = @product()",
+            (
+                "A part of a sweep must not be made of itself, directly or by way of others.\n"
+                "  received: @product() -> @s/where() -> @product()\n  where:    here, line 2\n"
+                "  example:  product.parts = [@pooler/axis(), @length/axis()]"
+            ),
+        ),
+        (
+            (
+                "sweep.points = @product()\nproduct.parts = [@a/axis(), @b/axis()]\n"
+                "axis.values = [1]\na/axis.name = 'preprocessing.default_seq_length'\n"
+                "b/axis.name = 'exporter.preprocessing.default_seq_length'\nb/axis.label = 'b'"
+            ),
+            (
+                "Parts that are combined must not have the same setting.\n"
+                "  received: exporter.preprocessing.default_seq_length\n  where:    here, line 2\n"
+                "  example:  one axis for both"
+            ),
+        ),
+        (
             "sweep.points = @checkpoints()\ncheckpoints.every = 0",
             (
                 "checkpoints.every must be at least 1.\n  received: 0\n  where:    here, line 2\n"
@@ -264,3 +305,14 @@ def test_a_run_without_checkpoints(tmp_path: pathlib.Path) -> None:
         f"  received: {tmp_path}\n  where:    here, line 2\n"
         "  example:  --pretraining_dir=/models/bert_run"
     )
+
+
+def test_values_with_labels() -> None:
+    text = "sweep.points = @axis()\naxis.name = 'A'\naxis.values = [1, 2]\n"
+    assert _points(f"{text}axis.labels = ['x', 'y']") == [{"A": "x"}, {"A": "y"}]
+    for wrong in (["x"], ["x", "x"]):
+        assert _mistake(f"{text}axis.labels = {wrong}") == (
+            "axis.labels must be as many as there are values, 2, and differ.\n"
+            f"  received: {wrong}\n  where:    here, line 4\n"
+            "  example:  axis.labels = ['small', 'large']"
+        )

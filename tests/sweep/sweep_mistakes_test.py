@@ -28,7 +28,7 @@ length/axis.label = 'length'
 
 
 def _sweep(folder: pathlib.Path, text: str, *flags: str) -> int:
-    (folder / "sweep.gin").write_text(f"{_FILES}{_SWEEP}{text}")
+    (folder / "sweep.gin").write_text(f"{_FILES}{_SWEEP}{text.replace('{folder}', str(folder))}")
     arguments = [f"--gin_file={folder}/sweep.gin", f"--export_path={folder}/out", *flags]
     return launch.run(["launch.py", "--mode=sweep", *arguments])
 
@@ -84,8 +84,8 @@ def _sweep(folder: pathlib.Path, text: str, *flags: str) -> int:
         (
             "pooler/axis.valeus = [1]",
             (
-                "error: The parameter must be one of axis's: name, values, label. Did you mean "
-                "values?\n"
+                "error: The parameter must be one of axis's: name, values, label, labels. Did you "
+                "mean values?\n"
                 "  received: pooler/axis.valeus = [1]\n"
                 "  where:    {file}:15\n"
             ),
@@ -147,10 +147,143 @@ def _sweep(folder: pathlib.Path, text: str, *flags: str) -> int:
             ),
         ),
         (
+            (
+                "length/axis.name = 'L'\nL = 64\npreprocessing.default_seq_length = %L\n"
+                "warmup.seq_lengths = [%L]\nexporter.preprocessing.default_seq_length = 32\n"
+                "exporter.warmup.seq_lengths = [32]"
+            ),
+            (
+                "error: all 4 points: What a sweep varies must have an effect. L has none here: "
+                "what used it is bound to something else.\n"
+                "  received: exporter.preprocessing.default_seq_length = 32 ({file}:19), "
+                "exporter.warmup.seq_lengths = [32] ({file}:20)\n"
+                "  where:    {file}:15\n"
+                "  example:  an axis over exporter.preprocessing.default_seq_length\n"
+            ),
+        ),
+        (
+            (
+                "pooler/axis.name = 'gin_file'\npooler/axis.values = ['{folder}/file.inc']\n"
+                "product.parts = [@length/axis(), @pooler/axis()]"
+            ),
+            (
+                "error: all 2 points: A gin file that is a value of an axis must not say anything "
+                "of the sweep.\n"
+                "  received: sweep.name = 'a'\n"
+                "  where:    {folder}/file.inc:2\n"
+                "  example:  the same line in the file that --gin_file names\n"
+                "error: 128-file.inc: What a sweep varies must have an effect. "
+                "preprocessing.default_seq_length has none here: what is bound later wins, of "
+                "combined parts that of the last one.\n"
+                "  received: preprocessing.default_seq_length = 64 ({folder}/file.inc:1)\n"
+                "  where:    {file}:14\n"
+                "  example:  product.parts = [@file/axis(), @length/axis()], where the files say "
+                "the length\n"
+            ),
+        ),
+        (
+            (
+                "length/axis.name = 'initialized_pooler.seed'\nlength/axis.values = [0, 1]\n"
+                "pooler/axis.values = [@restored_pooler, @initialized_pooler, @identity_pooler]"
+            ),
+            (
+                "error: Points of a sweep must be different exports. These are the same: "
+                "initialized_pooler.seed has no effect.\n"
+                "  received: restored_pooler-0 and restored_pooler-1, identity_pooler-0 and "
+                "identity_pooler-1\n"
+                "  where:    {file}:16\n"
+                "  example:  @union() in the place of @product(), where a value matters only with "
+                "some others\n"
+            ),
+        ),
+        (
+            "length/axis.name = 'export.show'\nlength/axis.values = [True, False]",
+            (
+                "error: Points of a sweep must be different exports. These are the same: "
+                "export.show has no effect.\n"
+                "  received: restored_pooler-True and restored_pooler-False, identity_pooler-True "
+                "and identity_pooler-False\n"
+                "  where:    {file}:16\n"
+                "  example:  @union() in the place of @product(), where a value matters only with "
+                "some others\n"
+            ),
+        ),
+        (
+            "length/axis.name = 'a/exporter.preprocessing.default_seq_length'",
+            (
+                "error: Points of a sweep must be different exports. These are the same: "
+                "a/exporter.preprocessing.default_seq_length has no effect.\n"
+                "  received: restored_pooler-64 and restored_pooler-128, identity_pooler-64 and "
+                "identity_pooler-128\n"
+                "  where:    {file}:15\n"
+                "  example:  @union() in the place of @product(), where a value matters only with "
+                "some others\n"
+            ),
+        ),
+        (
+            "length/axis.values = [64, 64]\nsweep.name = '{index}'",
+            (
+                "error: Points of a sweep must be different exports. These are the same: their "
+                "values are equal.\n"
+                "  received: 0 and 1, 2 and 3\n"
+                "  where:    {file}:11\n"
+                "  example:  @union() in the place of @product(), where a value matters only with "
+                "some others\n"
+            ),
+        ),
+        (
+            "length/axis.name = 'exporter.export.export_path'",
+            (
+                "error: A sweep must not vary exporter.export.export_path: that is said once, of "
+                "the sweep as a whole.\n"
+                "  received: exporter.export.export_path\n"
+                "  where:    {file}:15\n"
+                "  example:  exporter.export.export_path = ... outside of the axes\n"
+            ),
+        ),
+        (
+            "length/axis.name = 'local.retries'",
+            (
+                "error: A sweep must not vary local.retries: that is said once, of the sweep as a "
+                "whole.\n"
+                "  received: local.retries\n"
+                "  where:    {file}:15\n"
+                "  example:  local.retries = ... outside of the axes\n"
+            ),
+        ),
+        (
+            "length/axis.name = 'export.show = True\\npreprocessing.default_seq_length'",
+            (
+                "error: What a sweep varies must be a parameter, a macro or 'gin_file'.\n"
+                "  received: 'export.show = True\\npreprocessing.default_seq_length'\n"
+                "  where:    {file}:15\n"
+                "  example:  axis.name = 'preprocessing.default_seq_length'\n"
+            ),
+        ),
+        (
+            "length/axis.label = 'status'",
+            (
+                "error: status is another column of the results, and can be no label.\n"
+                "  received: 'status' for preprocessing.default_seq_length\n"
+                "  where:    {file}:15\n"
+                "  example:  an axis over preprocessing.default_seq_length with axis.label = "
+                "'my_status'\n"
+            ),
+        ),
+        (
+            "sweep.points = @length/axis()\nlenght/axis.values = [32]",
+            (
+                "error: There must be something that uses lenght/axis. Did you mean length/axis?\n"
+                "  received: lenght/axis.values = [32]\n"
+                "  where:    {file}:16\n"
+                "  example:  product.parts = [@lenght/axis(), ...]\n"
+            ),
+        ),
+        (
             "sweep.name = '{pooler}'",
             (
                 "error: Each point's export must have a name of its own, whatever the letters' "
-                "case.\n"
+                "case. axis.labels says what values are called.\n"
                 "  received: restored_pooler for export.pooler = @restored_pooler, "
                 "preprocessing.default_seq_length = 64 and for export.pooler = @restored_pooler, "
                 "preprocessing.default_seq_length = 128\n"
@@ -164,9 +297,11 @@ def _sweep(folder: pathlib.Path, text: str, *flags: str) -> int:
 def test_mistakes(
     text: str, told: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "file.inc").write_text("preprocessing.default_seq_length = 64\nsweep.name = 'a'")
     assert _sweep(tmp_path, text) == 2
     error = capsys.readouterr().err
     if not error.startswith("error"):  # A step that took a while.
         error = error[error.index("error") :]
-    assert error == told.replace("{file}", f"{tmp_path}/sweep.gin")
-    assert [path.name for path in tmp_path.iterdir()] == ["sweep.gin"]
+    expected = told.replace("{file}", "{folder}/sweep.gin").replace("{folder}", str(tmp_path))
+    assert error == expected
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep.gin", "file.inc"}
