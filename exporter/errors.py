@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 EXIT_USER_ERROR = 2
 EXIT_VERIFICATION_FAILED = 3
 EXIT_INCOMPLETE = 4
+_SHOWN = 1000  # Characters of what was received: a line of a file may have millions.
 
 
 class UserError(Exception):
@@ -49,13 +50,17 @@ class UserError(Exception):
     def __str__(self) -> str:
         lines = [self.rule]
         for label, text in (
-            ("received", self.received),
+            ("received", self.received and _shortened(self.received)),
             ("where", self.where),
             ("example", self.example),
         ):
             if text is not None:
                 lines.append(f"  {label + ':':<10}{text}")
         return "\n".join(lines)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
 class UserErrors(UserError):  # noqa: N818 (several of them)

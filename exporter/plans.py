@@ -8,6 +8,7 @@ import dataclasses
 from exporter import (
     checkpoints,
     choices,
+    config_sizes,
     cross_checks,
     encoder_configs,
     encoders,
@@ -144,6 +145,8 @@ def _source(chosen: choices.Choices) -> Source:
     prefix = checkpoints.find(path, setting=setting)
     architecture = _architecture(chosen, prefix)
     checkpoint = checkpoints.read(prefix, setting=setting)
+    if _is_configured(chosen, architecture):
+        errors.raise_all(config_sizes.misfits(architecture, checkpoint, _named(chosen)))
     with_mlm = chosen.export_type == "model_with_mlm" or (
         chosen.export_type == "all" and checkpoint.has_masked_lm
     )
@@ -152,12 +155,11 @@ def _source(chosen: choices.Choices) -> Source:
 
 def _architecture(chosen: choices.Choices, checkpoint: str) -> encoder_configs.Architecture:
     """Reads the configuration and compares it with that of the run that the checkpoint is of."""
-    from_run = chosen.run is not None and (
-        chosen.encoder.encoder_config_file == chosen.run.params_file
-    )
-    architecture = encoder_configs.read_architecture(
-        chosen.encoder, chosen.mlm, **({"setting": _RUN_SETTING} if from_run else {})
-    )
+    named = _named(chosen)
+    of_file = {"setting": named} if named == _RUN_SETTING else {}
+    architecture = encoder_configs.read_architecture(chosen.encoder, chosen.mlm, **of_file)
+    if _is_configured(chosen, architecture):
+        errors.raise_all(config_sizes.mistakes(architecture, named))
     allowed = chosen.pretraining.allow_overrides
     mistakes = []
     if chosen.run is not None:
@@ -172,3 +174,15 @@ def _architecture(chosen: choices.Choices, checkpoint: str) -> encoder_configs.A
         mistakes += overrides.check(architecture, record, chosen.encoder, allowed)
     errors.raise_all(mistakes)
     return architecture
+
+
+def _named(chosen: choices.Choices) -> str:
+    """The gin name of what says the encoder's configuration."""
+    if chosen.run is not None and chosen.encoder.encoder_config_file == chosen.run.params_file:
+        return _RUN_SETTING
+    return next(iter(chosen.encoder.sources), "encoder.encoder_config_file")
+
+
+def _is_configured(chosen: choices.Choices, architecture: encoder_configs.Architecture) -> bool:
+    """Whether what is built is one of TF-NLP's encoders, by its configuration."""
+    return not chosen.encoder.bypassed and architecture.type != "any"

@@ -30,6 +30,10 @@ class TestUserError:
     def test_received_nothing_is_told_as_well(self) -> None:
         assert str(_vocab_error(received="")) == "The file must exist.\n  received: "
 
+    def test_what_was_received_is_not_told_without_end(self) -> None:
+        text = str(_vocab_error(received="a" * 100_000))
+        assert text == f"The file must exist.\n  received: {'a' * 1000}... (100000 characters)"
+
     def test_locate_asks_for_the_setting(self) -> None:
         error = _vocab_error(setting="tokenizer.vocab_file")
         error.locate({"tokenizer.vocab_file": "--vocab_file"}.get)

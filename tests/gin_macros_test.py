@@ -70,8 +70,10 @@ def test_macros_that_only_use_each_other_are_needless() -> None:
 def test_a_macro_that_is_its_own_definition(text: str) -> None:
     received = text.partition("\n")[0]
     assert _check(f"{text}\nf.x = %A") == [
-        "A macro must not be defined by itself, directly or by way of others.\n"
-        f"  received: {received}\n  where:    there, line 1\n  example:  A = 128"
+        (
+            "A macro must not be defined by itself, directly or by way of others.\n"
+            f"  received: {received}\n  where:    there, line 1\n  example:  A = 128"
+        )
     ]
 
 
