@@ -11,6 +11,7 @@ it can be stored or sent elsewhere, and is resolved where it runs.
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 import functools
 import importlib
@@ -303,9 +304,16 @@ def _import(statement: gin_parsing.Import) -> errors.UserError | None:
 
 
 def _apply(statement: gin_parsing.Statement) -> None:
-    preamble = statement.preamble if isinstance(statement, gin_parsing.Binding) else ""
     try:
-        gin.parse_config(f"{preamble}{statement.text}")
+        if isinstance(statement, gin_parsing.Import):
+            gin.parse_config(statement.text)
+        elif statement.preamble or any(gin_parsing.walk(statement.value)):
+            gin.parse_config(f"{statement.preamble}{statement.text}")
+        else:  # As gin does with what it has parsed; a sweep applies thousands.
+            named = (statement.scope, statement.selector, statement.parameter)
+            macro = (statement.macro, "gin.macro", "value")
+            value = copy.deepcopy(statement.value)
+            gin.bind_parameter(named if statement.macro is None else macro, value)
     except (ValueError, TypeError, LookupError, NameError, AttributeError, SyntaxError) as error:
         reason = str(error).split("\n")[0]
         raise errors.UserError(

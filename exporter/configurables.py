@@ -15,7 +15,7 @@ import importlib.util
 import inspect
 import pathlib
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
@@ -95,12 +95,32 @@ def fits(selector: str) -> list[Configurable]:
       None, one, or several where the name is ambiguous.
     """
     registry = gin.config._REGISTRY  # gin has no public way to list it.
-    registered = [
-        _described(entry)
-        for entry in registry.get_all_matches(selector)
-        if entry.selector not in TRAINING_ONLY
-    ]
-    return registered or tfnlp_index().get_all_matches(selector)
+    known = _found.get(selector)
+    if known is not None and known.is_of(registry):
+        return known.matches
+    entries = registry.get_all_matches(selector)
+    registered = [_described(entry) for entry in entries if entry.selector not in TRAINING_ONLY]
+    matches = registered or tfnlp_index().get_all_matches(selector)
+    _found[selector] = _Found(len(registry), entries, matches)
+    return matches
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """What a name fitted, when so many were registered: a sweep asks a hundred times a point."""
+
+    size: int
+    entries: Sequence[Any]
+    matches: list[Configurable]
+
+    def is_of(self, registry: selector_map.SelectorMap) -> bool:
+        """Whether it fits the same now; a name may be registered anew."""
+        return len(registry) == self.size and all(
+            registry.get(entry.selector) is entry for entry in self.entries
+        )
+
+
+_found: dict[str, _Found] = {}
 
 
 def find_one(selector: str) -> Configurable | None:

@@ -252,6 +252,10 @@ FLAGS = (
 )
 
 
+# Of what has no flag and is no text.
+_EXAMPLES = {"sweep.points": "--gin_file=configs/sweeps/poolers_lengths.gin"}
+
+
 def bindings(given: Mapping[str, str]) -> tuple[gin_parsing.Source, ...]:
     """Turns flags into gin bindings.
 
@@ -277,4 +281,6 @@ def example(setting: str) -> str:
     for flag in FLAGS:
         if flag.setting == setting:
             return f"--{flag.name}={flag.example}"
+    if setting in _EXAMPLES:
+        return _EXAMPLES[setting]
     return f"--gin_params=\"{setting} = 'some value'\""

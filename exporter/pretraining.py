@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import checkpoint_folders, checkpoints, errors, files, findings
+from exporter import checkpoint_folders, checkpoints, errors, files, findings, sharing
 
 _DIRECTORY = "pretraining.pretraining_dir"
 _CHECKPOINT = "pretraining.checkpoint"
@@ -95,6 +95,13 @@ class Run:
         Raises:
           UserError: The run has no such checkpoint.
         """
+        if which != "latest" or "://" in self.directory:  # There, folders may have no times.
+            return self._pick(which)
+        paths = self.directory, f"{self.directory}/checkpoint"
+        key = (self.directory, *map(sharing.version, paths))
+        return sharing.once("latest checkpoint", key, lambda: self._pick(which))
+
+    def _pick(self, which: str | int) -> checkpoint_folders.Newest:
         if which == "latest":
             picked = checkpoint_folders.newest(self.directory)
         elif which == "best":
@@ -194,7 +201,10 @@ def read(pretraining_dir: str) -> Run:
             received=directory,
             setting=_DIRECTORY,
         )
-    return Run(directory, files.read_yaml(params_file, setting=_DIRECTORY))
+    key = (directory, sharing.version(params_file))
+    return sharing.once(
+        "run", key, lambda: Run(directory, files.read_yaml(params_file, setting=_DIRECTORY))
+    )
 
 
 def _mapping(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

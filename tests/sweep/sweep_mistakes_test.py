@@ -305,3 +305,12 @@ def test_mistakes(
     expected = told.replace("{file}", "{folder}/sweep.gin").replace("{folder}", str(tmp_path))
     assert error == expected
     assert {path.name for path in tmp_path.iterdir()} == {"sweep.gin", "file.inc"}
+
+
+def test_no_points(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example is a file that has them."""
+    assert launch.run(["launch.py", "--mode=sweep", f"--export_path={tmp_path}/out"]) == 2
+    assert capsys.readouterr().err == (
+        "error: sweep.points must be set.\n  where:    (not set)\n"
+        "  example:  --gin_file=configs/sweeps/poolers_lengths.gin\n"
+    )
