@@ -19,13 +19,20 @@ _LOOK_AT = (
 )
 
 
-def compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> reports.Check:
+def compare(
+    name: str,
+    expected: Mapping[str, Any],
+    got: Mapping[str, Any],
+    *,
+    look_at: str = _LOOK_AT,
+) -> reports.Check:
     """Compares nested outputs by name.
 
     Args:
       name: What is compared, for the report.
       expected: The source's outputs.
       got: The export's.
+      look_at: What to look at if they are not.
 
     Returns:
       The check, which fails where names, shapes or dtypes differ, too.
@@ -43,7 +50,7 @@ def compare(name: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> r
             if difference > largest or np.isnan(difference):
                 largest, where = difference, f"largest difference {difference:.1e} in {key}"
             passed = passed and difference <= _limit(one)
-    return reports.Check(name, passed, where, difference=largest, look_at=_LOOK_AT)
+    return reports.Check(name, passed, where, difference=largest, look_at=look_at)
 
 
 def _limit(expected: tf.Tensor | None) -> float:

@@ -6,7 +6,12 @@ text), and what this exporter adds.
 
 from __future__ import annotations
 
-from exporter import contracts_of_embedding, contracts_of_packing, contracts_of_preprocessing
+from exporter import (
+    contracts_of_embedding,
+    contracts_of_packing,
+    contracts_of_preprocessing,
+    contracts_of_tokens,
+)
 from exporter.contracts import Clause
 from exporter.loaded_models import PREPROCESSING, TEXT_EMBEDDING
 
@@ -14,6 +19,7 @@ _TEXT = (PREPROCESSING,)
 _EMBEDDING = (TEXT_EMBEDDING,)
 
 _text = contracts_of_preprocessing
+_tokens = contracts_of_tokens
 _packing = contracts_of_packing
 _embedding = contracts_of_embedding
 
@@ -39,18 +45,35 @@ LOADED = (
     ),
     Clause("call: is tokenize and bert_pack_inputs", _TEXT, _text.root_is_tokenize_and_pack, CALL),
     Clause("call: empty batches", _TEXT, _text.empty_batches, CALL),
-    Clause("tokenize: ragged int32", _TEXT, _text.tokens_are_ragged, TOKENIZER, quick=True),
+    Clause("tokenize: ragged int32", _TEXT, _tokens.tokens_are_ragged, TOKENIZER, quick=True),
     Clause(
-        "tokenize: tokens of the vocabulary", _TEXT, _text.tokens_are_the_vocabularys, TOKENIZER
+        "tokenize: tokens of the vocabulary", _TEXT, _tokens.tokens_are_the_vocabularys, TOKENIZER
     ),
-    Clause("tokenize: offsets", _TEXT, _text.offsets_fit, "tokenize_with_offsets"),
     Clause(
-        "special tokens: int32 scalars by name", _TEXT, _text.special_tokens, TOKENIZER, quick=True
+        "vocab: pieces and ids",
+        _TEXT,
+        _tokens.pieces_have_their_ids,
+        "the files that .vocab and the tokenizer read, and vocab_file",
+    ),
+    Clause(
+        "detokenize: pieces put together",
+        _TEXT,
+        _tokens.texts_are_put_together,
+        "detokenize",
+        required=False,
+    ),
+    Clause("tokenize: offsets", _TEXT, _tokens.offsets_fit, "tokenize_with_offsets"),
+    Clause(
+        "special tokens: int32 scalars by name",
+        _TEXT,
+        _tokens.special_tokens,
+        TOKENIZER,
+        quick=True,
     ),
     Clause(
         "special tokens: ids of the vocabulary",
         _TEXT,
-        _text.special_tokens_are_the_vocabularys,
+        _tokens.special_tokens_are_the_vocabularys,
         TOKENIZER,
     ),
     Clause("packing: takes seq_length", _TEXT, _text.lengths_of_packing, CALL),

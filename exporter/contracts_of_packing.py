@@ -6,38 +6,52 @@ in one of the ways of TensorFlow Text, of which that to equal sizes is the commo
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
-from exporter import contracts, encoder_calls, loaded_models, packing_reference
+from exporter import (
+    contracts,
+    encoder_calls,
+    loaded_models,
+    packing_reference,
+    sample_segments,
+    token_rows,
+)
 from exporter.contracts_of_preprocessing import default_length, pads_to_longest, special_ids
 
 _WORD_IDS, _MASK, _TYPE_IDS = encoder_calls.INPUT_NAMES
 # Numbers of tokens of the segments of each row, with and without room for all in 12 positions.
 _COUNTS = ((1, 1), (0, 3), (3, 0), (0, 0), (9, 2), (2, 9), (8, 8), (8, 7), (20, 1), (1, 20), (4, 5))
 _SHORT, _VERY_SHORT, _HUNDRED = 12, 4, 100
-_MOST = 3  # Segments.
+# Of rows of up to thousands of tokens, some of them full to the last position.
+_LENGTHS = (13, 64, 128, 512, 1024)
+_FEW, _MOST = 2, 8  # Segments.
+_SHOWN = 16
 _WAYS = ("equal_size", "longest_first", "first_only", "waterfall", "head_and_tail")
 
 
 def special_places(model: loaded_models.Model) -> str:
     """[CLS] is first, [SEP] after each segment, [PAD] in the rest."""
-    return _compare(model, _WORD_IDS, default_length(model))
+    return _compare(model, _WORD_IDS, default_length(model), _way(model))
 
 
 def mask(model: loaded_models.Model) -> str:
     """`input_mask` is 1 for tokens and 0 for padding."""
-    return _compare(model, _MASK, default_length(model))
+    return _compare(model, _MASK, default_length(model), _way(model))
 
 
 def types(model: loaded_models.Model) -> str:
     """`input_type_ids` count segments, from 0 for the first and 0 for padding."""
-    return _compare(model, _TYPE_IDS, default_length(model))
+    return _compare(model, _TYPE_IDS, default_length(model), _way(model))
 
 
 def truncation(model: loaded_models.Model) -> str:
-    """Too long segments are truncated in a way that is known."""
-    return _truncation(model)
+    """Too long segments are truncated in a way that is known, in rows of whatever length."""
+    way = _truncation(model)
+    _compare_lengths(model, (_WORD_IDS,), way)
+    return way
 
 
 def truncation_is_common(model: loaded_models.Model) -> str:
@@ -48,10 +62,11 @@ def truncation_is_common(model: loaded_models.Model) -> str:
 
 
 def truncated_types(model: loaded_models.Model) -> str:
-    """Of truncated segments, mask and types are right, too."""
+    """Of truncated segments, mask and types are right, too, in rows of whatever length."""
     way = _truncation(model)
     _compare(model, _MASK, _SHORT, way)
-    return _compare(model, _TYPE_IDS, _SHORT, way)
+    _compare(model, _TYPE_IDS, _SHORT, way)
+    return _compare_lengths(model, (_MASK, _TYPE_IDS), way)
 
 
 def very_short(model: loaded_models.Model) -> str:
@@ -63,16 +78,27 @@ def very_short(model: loaded_models.Model) -> str:
 
 def _truncation(model: loaded_models.Model) -> str:
     """Returns the way in which segments are truncated."""
-    found = {way: _mismatch(model, _WORD_IDS, _SHORT, way) for way in _WAYS}
-    fitting = [way for way in _WAYS if found[way] is None]
-    contracts.require(bool(fitting), f"in none of the known ways: {found[_WAYS[0]]}")
-    return fitting[0]
+    first = None
+    for way in _WAYS:
+        mismatch = _mismatch(model, _WORD_IDS, _SHORT, way)
+        if mismatch is None:
+            return way
+        first = first or mismatch
+    raise contracts.Broken(f"in none of the known ways: {first}")
+
+
+def _way(model: loaded_models.Model) -> str:
+    """Returns that way, and the common one where it is none that is known."""
+    try:
+        return _truncation(model)
+    except contracts.Broken:
+        return _WAYS[0]
 
 
 def words_or_not(model: loaded_models.Model) -> str:
     """Segments may have a dimension of words, or not."""
     for segments in _segments(special_ids(model), _max_segments(model)):
-        grouped = [_grouped(segment) for segment in segments]
+        grouped = [sample_segments.by_words(segment) for segment in segments]
         flat, deep = (
             model.loaded.bert_pack_inputs(s, seq_length=_SHORT) for s in (segments, grouped)
         )
@@ -81,32 +107,87 @@ def words_or_not(model: loaded_models.Model) -> str:
     return f"up to {_max_segments(model)} segments"
 
 
-def _grouped(segment: tf.RaggedTensor) -> tf.RaggedTensor:
-    """Returns a segment `[B, (tokens)]` as words of two tokens, `[B, (words), (tokens)]`."""
-    rows = [[row[i : i + 2] for i in range(0, len(row), 2)] for row in segment.to_list()]
-    return tf.ragged.constant(rows, tf.int32, ragged_rank=2, inner_shape=())
-
-
-def _compare(model: loaded_models.Model, name: str, length: int, way: str = _WAYS[0]) -> str:
+def _compare(model: loaded_models.Model, name: str, length: int, way: str) -> str:
     mismatch = _mismatch(model, name, length, way)
     contracts.require(mismatch is None, mismatch or "")
     return f"{len(_COUNTS)} rows in {length} positions"
 
 
+def _compare_lengths(model: loaded_models.Model, names: tuple[str, ...], way: str) -> str:
+    """Compares rows around each of many lengths, with and without the level of words."""
+    rules, number = _rules(model, way), _max_segments(model)
+    plain = _plain(rules.ids)
+    lengths = sorted({*_LENGTHS, default_length(model)})
+    for length in lengths:
+        for count in range(1, number + 1) if length in _LENGTHS[:3] else range(1, _FEW + 1):
+            if count > min(number, length - 1):
+                break
+            segments = sample_segments.make(count, length, plain)
+            mismatch = _other_row(model, names, segments, length, rules)
+            contracts.require(mismatch is None, mismatch or "")
+    return f"of up to {number} segments, in {', '.join(map(str, lengths))} positions"
+
+
 def _mismatch(model: loaded_models.Model, name: str, length: int, way: str) -> str | None:
     """Returns the first row that is packed otherwise, in words; None if there is none."""
+    rules = _rules(model, way)
+    for segments in _segments(rules.ids, _max_segments(model)):
+        mismatch = _other_row(model, (name,), segments, length, rules)
+        if mismatch is not None:
+            return mismatch
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """How rows are packed.
+
+    Attributes:
+      ids: The special tokens.
+      way: How too long segments are truncated.
+      percent: How many tokens of a hundred that are kept of a segment are from its start.
+      cut: Whether a batch is padded to its longest row and not to the sequence length.
+    """
+
+    ids: dict[str, int]
+    way: str
+    percent: int
+    cut: bool
+
+
+def _rules(model: loaded_models.Model, way: str) -> _Rules:
     ids = special_ids(model)
-    cut = pads_to_longest(model)
     percent = _head_percent(model, ids) if way == "head_and_tail" else 100
-    for segments in _segments(ids, _max_segments(model)):
-        got = model.loaded.bert_pack_inputs(segments, seq_length=length)[name].numpy().tolist()
-        expected = _packed(segments, length, ids, (way, percent))
-        longest = max(map(sum, expected[_MASK])) if cut else length
+    return _Rules(ids, way, percent, pads_to_longest(model))
+
+
+def _other_row(
+    model: loaded_models.Model,
+    names: tuple[str, ...],
+    segments: list[tf.RaggedTensor],
+    length: int,
+    rules: _Rules,
+) -> str | None:
+    # As a tensor: for each other integer, it would be traced anew.
+    outputs = model.loaded.bert_pack_inputs(segments, seq_length=tf.constant(length))
+    expected = _packed(segments, length, rules)
+    longest = max(map(sum, expected[_MASK])) if rules.cut else length
+    for name in names:
+        got = outputs[name].numpy().tolist()
         for row, values in enumerate(expected[name]):
             if got[row] != values[:longest]:
-                counts = " and ".join(str(len(segment[row])) for segment in segments)
-                return f"{got[row][:16]} and not {values[:16]} for {counts} tokens in {length}"
+                counts = " and ".join(str(int(s.row_lengths()[row])) for s in segments)
+                return f"{_around(got[row], values[:longest])} for {counts} tokens in {length}"
     return None
+
+
+def _around(got: list[int], expected: list[int]) -> str:
+    pairs = enumerate(zip(got, expected, strict=False))
+    place = next((i for i, (a, b) in pairs if a != b), min(len(got), len(expected)))
+    start = max(0, place - 12) if place >= _SHOWN else 0
+    piece = slice(start, start + _SHOWN)
+    where = f" from position {start} on" if start else ""
+    return f"{got[piece]} and not {expected[piece]}{where}"
 
 
 def _max_segments(model: loaded_models.Model) -> int:
@@ -147,12 +228,12 @@ def _head_percent(model: loaded_models.Model, ids: dict[str, int]) -> int:
 
 
 def _packed(
-    segments: list[tf.RaggedTensor], length: int, ids: dict[str, int], way: tuple[str, int]
+    segments: list[tf.RaggedTensor], length: int, rules: _Rules
 ) -> dict[str, list[list[int]]]:
     """Packs segments in plain Python; only what is left of them is asked of TensorFlow Text."""
-    budget = length - len(segments) - 1
-    kept = packing_reference.trim(segments, budget, *way)
-    rows = zip(*(segment.to_list() for segment in kept), strict=True)
+    budget, ids = length - len(segments) - 1, rules.ids
+    kept = packing_reference.trim(segments, budget, rules.way, rules.percent)
+    rows = zip(*map(token_rows.to_lists, kept), strict=True)
     packed: dict[str, list[list[int]]] = {name: [] for name in encoder_calls.INPUT_NAMES}
     for row in rows:
         words, types = [ids["start_of_sequence_id"]], [0]

@@ -12,7 +12,8 @@ import tensorflow as tf
 from exporter import contracts, loaded_models, saved_text
 from exporter.contracts_of_attributes import ASSETS, asset_path
 from exporter.contracts_of_calls import largest
-from exporter.contracts_of_preprocessing import TEXTS, default_length, lower_cases, special_ids
+from exporter.contracts_of_preprocessing import TEXTS, default_length, special_ids
+from exporter.contracts_of_tokens import lower_cases
 
 KIND = "together"
 # Text embeddings pad to the longest text; that changes numbers a little.

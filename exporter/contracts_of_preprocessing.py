@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from exporter import contracts, encoder_calls, loaded_models, saved_text
+from exporter import contracts, encoder_calls, loaded_models, sample_segments, sample_texts
 
 TEXTS = (
     "The quick brown fox didn't jump over 12,345 lazy dogs - or did it?",
@@ -22,7 +22,6 @@ TEXTS = (
     "\u4f60\u597d\uff0c\u4e16\u754c \u0441\u043b\u043e\u0432\u043e",
     "many words " * 300,
 )
-_REQUIRED_IDS = ("vocab_size", "padding_id", "start_of_sequence_id", "end_of_segment_id")
 _LENGTHS = (3, 8, 64)
 
 
@@ -108,30 +107,32 @@ def static_shapes(model: loaded_models.Model) -> str:
     return f"[7, {length or '?'}] and [?, {length or '?'}]"
 
 
-def tokens_are_ragged(model: loaded_models.Model) -> str:
-    """`tokenize` returns ragged int32 of as many rows as texts, and none for an empty text."""
-    tokens = model.loaded.tokenize(tf.constant(TEXTS))
-    contracts.require(isinstance(tokens, tf.RaggedTensor), type(tokens).__name__)
-    contracts.require(tokens.dtype == tf.int32, tokens.dtype.name)
-    contracts.require(tokens.ragged_rank in (1, 2), f"{tokens.ragged_rank} ragged dimensions")
-    contracts.require(tokens.nrows() == len(TEXTS), f"{tokens.nrows()} rows")
-    contracts.require(not flat(tokens)[1], f"{flat(tokens)[1]} for an empty text")
-    return f"{tokens.ragged_rank} ragged dimensions"
-
-
-def flat(tokens: tf.RaggedTensor) -> list[list[int]]:
-    """Returns each text's tokens, without the level of words."""
-    merged = tokens.merge_dims(1, 2) if tokens.ragged_rank == 2 else tokens
-    return merged.to_list()
-
-
 def root_is_tokenize_and_pack(model: loaded_models.Model) -> str:
-    """The root does what `tokenize` and `bert_pack_inputs` do together."""
-    text = tf.constant(TEXTS)
-    expected = model.loaded.bert_pack_inputs([model.loaded.tokenize(text)])
-    for name, value in model.loaded(text).items():
-        contracts.require(np.array_equal(value, expected[name]), f"{name} differs")
-    return f"{len(TEXTS)} texts"
+    """The root does what `tokenize` and `bert_pack_inputs` do together, for rows of any length."""
+    texts = tuple(text.encode() for text in (*sample_texts.SENTENCES, *TEXTS))
+    text = tf.constant((*texts, *sample_texts.INVALID, *sample_texts.long_texts()[-4:]))
+    tokens = model.loaded.tokenize(text)
+    lengths: list[int | None] = [None]
+    if takes_seq_length(model):
+        near = {default_length(model) + i for i in (-1, 0, 1)}
+        lengths += sorted(length for length in {*sample_segments.LENGTHS, *near} if length > 2)
+    for length in lengths:
+        # As a tensor: for each other integer, it would be traced anew.
+        chosen = {} if length is None else {"seq_length": tf.constant(length)}
+        expected = model.loaded.bert_pack_inputs([tokens], **chosen)
+        for name, value in model.loaded(text, **chosen).items():
+            same = np.array_equal(value, expected[name])
+            contracts.require(same, f"{name} differs for {length or 'the default length'}")
+    return f"{text.shape[0]} texts, {len(lengths)} lengths"
+
+
+def takes_seq_length(model: loaded_models.Model) -> bool:
+    """Whether the root takes a sequence length, which the predecessor's exports do not."""
+    try:
+        model.loaded(tf.constant(["text"]), seq_length=8)
+    except contracts.CALL_ERRORS:
+        return False
+    return True
 
 
 def empty_batches(model: loaded_models.Model) -> str:
@@ -142,96 +143,6 @@ def empty_batches(model: loaded_models.Model) -> str:
     return "[0, L]"
 
 
-def special_tokens(model: loaded_models.Model) -> str:
-    """`get_special_tokens_dict` returns int32 scalars by their names, each an id."""
-    returned = model.loaded.tokenize.get_special_tokens_dict()
-    missing = [name for name in _REQUIRED_IDS if name not in returned]
-    contracts.require(not missing, f"no {', '.join(missing)}")
-    for name, value in returned.items():
-        contracts.require(
-            value.dtype == tf.int32 and value.shape.rank == 0,
-            f"{name} is {value.dtype.name} {value.shape}",
-        )
-    ids = special_ids(model)
-    size = ids.pop("vocab_size")
-    outside = [name for name, i in ids.items() if not 0 <= i < size]
-    contracts.require(not outside, f"not below vocab_size: {', '.join(outside)}")
-    twice = len(ids) - len(set(ids.values()))
-    contracts.require(not twice, f"the same id twice: {ids}")
-    return ", ".join(f"{name} {value}" for name, value in sorted(special_ids(model).items()))
-
-
 def special_ids(model: loaded_models.Model) -> dict[str, int]:
     """Returns what `get_special_tokens_dict` does, as integers."""
     return {n: int(i) for n, i in model.loaded.tokenize.get_special_tokens_dict().items()}
-
-
-def special_tokens_are_the_vocabularys(model: loaded_models.Model) -> str:
-    """Special ids are those of the pieces that the vocabulary in the SavedModel has for them."""
-    text = saved_text.find(model)
-    if text is None:
-        raise contracts.NotChecked("the SavedModel holds no vocabulary that could be read")
-    ids = special_ids(model)
-    size = ids.pop("vocab_size")
-    contracts.require(size == len(text.pieces), f"vocab_size {size}, {len(text.pieces)} pieces")
-    for name, spellings in saved_text.SPELLINGS.items():
-        known = {text.ids[piece] for piece in spellings if piece in text.ids}
-        if name in ids and known:
-            piece = text.pieces[ids[name]]
-            contracts.require(ids[name] in known, f"{name} is {ids[name]}, which is {piece!r}")
-    return f"{len(text.pieces)} pieces"
-
-
-def tokens_are_the_vocabularys(model: loaded_models.Model) -> str:
-    """`tokenize` gives what tensorflow_text makes of the vocabulary in the SavedModel."""
-    text = saved_text.find(model)
-    if text is None:
-        raise contracts.NotChecked("the SavedModel holds no vocabulary that could be read")
-    got = flat(model.loaded.tokenize(tf.constant(TEXTS)))
-    ways = {
-        (lower_case, strip_accents): text.tokenize(
-            TEXTS, lower_case=lower_case, strip_accents=strip_accents
-        )
-        for lower_case in (True, False)
-        for strip_accents in (lower_case, not lower_case)
-    }
-    fitting = [way for way, tokens in ways.items() if tokens == got]
-    if not fitting:
-        told = _first_other(list(ways.values()), got)
-        raise contracts.Broken(f"neither lower-cased nor not, with accents or without: {told}")
-    lower_case, strip_accents = fitting[0]
-    return (
-        f"{sum(map(len, got))} tokens, {'' if lower_case else 'not '}lower-cased, accents "
-        f"{'stripped' if strip_accents else 'kept'}"
-    )
-
-
-def _first_other(ways: list[list[list[int]]], got: list[list[int]]) -> str:
-    nearest = min(ways, key=lambda t: sum(a != b for a, b in zip(t, got, strict=True)))
-    row = next(i for i, (a, b) in enumerate(zip(nearest, got, strict=True)) if a != b)
-    return f"{got[row][:8]} and not {nearest[row][:8]} for {TEXTS[row][:20]!r}"
-
-
-def lower_cases(model: loaded_models.Model) -> bool | None:
-    """Whether a preprocessing lower-cases text; None where both ways give the same."""
-    plain, lower = (flat(model.loaded.tokenize(tf.constant(t))) for t in (_CASED, _LOWERED))
-    return None if not any(map(len, plain)) else plain == lower
-
-
-_CASED = ["The Quick BROWN Fox", "A B C"]
-_LOWERED = [text.lower() for text in _CASED]
-
-
-def offsets_fit(model: loaded_models.Model) -> str:
-    """`tokenize_with_offsets` gives the same tokens, and spans of their text."""
-    if not hasattr(model.loaded, "tokenize_with_offsets"):
-        raise contracts.NotChecked("there is no tokenize_with_offsets")
-    text = tf.constant(TEXTS)
-    tokens, starts, limits = model.loaded.tokenize_with_offsets(text)
-    same = tokens.to_list() == model.loaded.tokenize(text).to_list()
-    contracts.require(same, "other tokens than those of tokenize")
-    for row, (begin, end) in enumerate(zip(flat(starts), flat(limits), strict=True)):
-        size = len(TEXTS[row].encode())
-        inside = all(0 <= a <= b <= size for a, b in zip(begin, end, strict=True))
-        contracts.require(inside and begin == sorted(begin), f"spans of {TEXTS[row][:20]!r}")
-    return f"{starts.flat_values.shape[0]} spans"

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from exporter import token_rows
+
 _TRIMMERS = {
     "equal_size": tf_text.RoundRobinTrimmer,
     "longest_first": tf_text.ShrinkLongestTrimmer,
@@ -42,7 +44,7 @@ def trim(
         return list(tf_text.RoundRobinTrimmer(budget).trim([first]))
     others = tf_text.RoundRobinTrimmer(budget).trim(others)
     used = [sum(map(len, rows)) for rows in zip(*_lists(others), strict=True)]
-    rows = zip(first.to_list(), used, strict=True)
+    rows = zip(token_rows.to_lists(first), used, strict=True)
     return [_rows([row[: budget - other] for row, other in rows]), *others]
 
 
@@ -54,8 +56,8 @@ def _ends(tokens: list[int], kept: list[int], head_percent: int) -> list[int]:
 
 
 def _lists(segments: Sequence[tf.RaggedTensor]) -> list[list[list[int]]]:
-    return [segment.to_list() for segment in segments]
+    return [token_rows.to_lists(segment) for segment in segments]
 
 
 def _rows(rows: list[list[int]]) -> tf.RaggedTensor:
-    return tf.ragged.constant(rows, dtype=tf.int32, ragged_rank=1)
+    return token_rows.from_lists(rows, 1)

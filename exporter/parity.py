@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 from exporter import (
     choices,
     errors,
     ingredients,
     loaded_models,
+    manifest_choices,
     plans,
     reports,
     restorations,
     settings,
     text_verification,
     verification,
+    vocabulary_parity,
 )
 from exporter.contracts_of_attributes import ASSETS, asset_path
 from exporter.contracts_of_preprocessing import default_length
@@ -38,6 +39,7 @@ class Source:
         self._has_mlm = any(model.kind == loaded_models.MLM for model in models)
         self._given = chosen
         self._encoder = next((m for m in models if m.kind in loaded_models.ENCODERS), None)
+        self._encoders: dict[str, ingredients.Built] = {}
 
     def check(self, model: loaded_models.Model, *, level: str) -> list[reports.Check]:
         """Compares a SavedModel with its source.
@@ -47,7 +49,8 @@ class Source:
           level: "quick" or "full".
 
         Returns:
-          The checks, or one that says why there are none.
+          The checks, or one that says why there are none. What was taken from the SavedModel
+          itself, as it is not given, is said by checks that are skipped.
 
         Raises:
           UserError: What is given is not right in itself.
@@ -55,18 +58,37 @@ class Source:
         why = self._missing(model.kind)
         if why is not None:
             return [reports.Check(NAME, None, why)]
-        if model.kind in loaded_models.ENCODERS:
-            built = self._built
-            source = verification.EncoderSource(built.encoder, built.restoration)
-            return verification.encoder_parity(model, source, level=level)
+        completed = manifest_choices.complete(self._given, model.path)
+        checks = self._compared(model, completed.chosen, level)
+        taken = [f"{name} = {value!r}" for name, value in completed.taken.items()]
+        if taken:
+            found = f"taken, as nothing else is bound: {', '.join(taken)}"
+            checks.insert(0, reports.Check(manifest_choices.NAME, None, found))
+        return [_contradicted(check, completed.contradictions) for check in checks]
+
+    def _compared(
+        self, model: loaded_models.Model, chosen: choices.Choices, level: str
+    ) -> list[reports.Check]:
+        quick = level == "quick"
         if model.kind == loaded_models.PREPROCESSING:
-            text = ingredients.text_of(self._plan("preprocessing"), None).source
-            return text_verification.preprocessing_parity(model, self._with_length(text, model))
-        built = self._built
+            plan = self._plan("preprocessing", chosen)
+            text = ingredients.text_of(plan, None).source
+            checks = []
+            if plan.chosen.preprocessing.default_seq_length is None:
+                text = dataclasses.replace(text, seq_length=default_length(model))
+                found = f"not given: the SavedModel's own was taken, {text.seq_length}"
+                checks.append(reports.Check("default seq_length of the source", None, found))
+            return [*checks, *text_verification.preprocessing_parity(model, text, quick=quick)]
+        built = self._built(chosen)
+        if model.kind in loaded_models.ENCODERS:
+            source = verification.EncoderSource(built.encoder, built.restoration)
+            checks = self._vocabulary(model, chosen)
+            return [*checks, *verification.encoder_parity(model, source, level=level)]
         restorations.restore(built.restoration, built.encoder)
-        text = ingredients.text_of(self._plan("text_embedding"), built).source
-        options = self._given.text_embedding
-        return text_verification.text_embedding_parity(model, text, built.encoder, options)
+        text = ingredients.text_of(self._plan("text_embedding", chosen), built).source
+        return text_verification.text_embedding_parity(
+            model, text, built.encoder, chosen.text_embedding, quick=quick
+        )
 
     def _missing(self, kind: str) -> str | None:
         from_run = self._given.pretraining.pretraining_dir is not None
@@ -78,29 +100,44 @@ class Source:
             return _NO_VOCABULARY
         return None
 
-    @functools.cached_property
-    def _built(self) -> ingredients.Built:
-        plan = self._plan("model_with_mlm" if self._has_mlm else "model")
-        assert plan.source is not None  # Of these types, there is one.
-        return ingredients.build(plan, plan.source)
+    def _vocabulary(
+        self, model: loaded_models.Model, chosen: choices.Choices
+    ) -> list[reports.Check]:
+        """Compares an encoder's vocabulary and casing with those that are given."""
+        plan = self._plan("model", chosen, model)
+        if plan.chosen.pretraining.pretraining_dir is None and not _names_file(chosen.tokenizer):
+            found = f"{_NO_VOCABULARY}: the SavedModel's own was taken"
+            return [reports.Check(vocabulary_parity.VOCABULARY, None, found)]
+        given = self._given.tokenizer.do_lower_case is not None
+        return vocabulary_parity.checks(model, plan.tokenizer, with_casing=given)
 
-    @functools.cache  # noqa: B019 (as many as there are kinds)
-    def _plan(self, export_type: str) -> plans.Plan:
-        chosen = dataclasses.replace(self._given, export_type=export_type)
+    def _built(self, chosen: choices.Choices) -> ingredients.Built:
+        plan = self._plan("model_with_mlm" if self._has_mlm else "model", chosen)
+        assert plan.source is not None  # Of these types, there is one.
+        key = repr((plan.chosen.encoder, plan.chosen.checkpoint))
+        if key not in self._encoders:
+            self._encoders[key] = ingredients.build(plan, plan.source)
+        return self._encoders[key]
+
+    def _plan(
+        self, export_type: str, chosen: choices.Choices, encoder: loaded_models.Model | None = None
+    ) -> plans.Plan:
+        chosen = dataclasses.replace(chosen, export_type=export_type)
         if chosen.pretraining.pretraining_dir is not None:
             chosen = choices.completed(chosen)
-        if not _names_file(chosen.tokenizer) and self._encoder is not None:
-            chosen = dataclasses.replace(chosen, tokenizer=_own(self._encoder, chosen.tokenizer))
+        own = encoder or self._encoder
+        if not _names_file(chosen.tokenizer) and own is not None:
+            chosen = dataclasses.replace(chosen, tokenizer=_own(own, chosen.tokenizer))
         errors.raise_all(choices.missing(chosen))
         return plans.plan(chosen)
 
-    def _with_length(
-        self, source: text_verification.TextSource, model: loaded_models.Model
-    ) -> text_verification.TextSource:
-        """Takes the SavedModel's own default length where none is given."""
-        if self._plan("preprocessing").chosen.preprocessing.default_seq_length is not None:
-            return source
-        return dataclasses.replace(source, seq_length=default_length(model))
+
+def _contradicted(check: reports.Check, contradictions: tuple[str, ...]) -> reports.Check:
+    """Names what is bound otherwise than the manifest says, where a check failed."""
+    if check.status != reports.FAILED or not contradictions:
+        return check
+    look_at = "; ".join([*contradictions, *([check.look_at] if check.look_at else [])])
+    return dataclasses.replace(check, look_at=look_at)
 
 
 def _names_file(tokenizer: settings.TokenizerSettings) -> bool:

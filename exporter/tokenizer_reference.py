@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 import tensorflow_text as tf_text
 from official.nlp.modeling import layers as tfnlp_layers
 from tensorflow_text.python.ops import bert_tokenizer
 
-from exporter import settings, vocabularies
+from exporter import settings, token_rows, vocabularies
 
 Tokenize = Callable[[tf.Tensor], tf.RaggedTensor]
 
@@ -68,3 +69,30 @@ def _different(path: str) -> list[str]:
 
 def _without_accents(text: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_replace(tf_text.normalize_utf8(text, "NFD"), r"\p{Mn}", "")
+
+
+def keeping(tokenize: Tokenize, ids: Mapping[str, int]) -> Tokenize:
+    """Returns a tokenizer that keeps special tokens whole, each a word of its own.
+
+    Args:
+      tokenize: The tokenizer of what is between them.
+      ids: The special tokens' ids by their spelling, of which the longer one is taken first.
+    """
+    spellings = [re.escape(spelling.encode()) for spelling in sorted(ids, key=len, reverse=True)]
+    pattern = re.compile(b"(" + b"|".join(spellings) + b")")
+    known = {spelling.encode(): i for spelling, i in ids.items()}
+
+    def tokenize_between(text: tf.Tensor) -> tf.RaggedTensor:
+        parts = [pattern.split(one) for one in text.numpy().tolist()]
+        others = [part for of_text in parts for part in of_text]
+        found = tokenize(tf.constant(others, tf.string))
+        has_words = found.ragged_rank > 1
+        tokens = iter(token_rows.to_lists(found))
+        rows = []
+        for of_text in parts:
+            pairs = [(known.get(part), next(tokens)) for part in of_text]
+            kept = [between if i is None else [[i] if has_words else i] for i, between in pairs]
+            rows.append([token for part in kept for token in part])
+        return token_rows.from_lists(rows, found.ragged_rank)
+
+    return tokenize_between

@@ -48,6 +48,7 @@ class Defect:
       plant: Makes the broken one.
       found_by: The check that is to fail.
       with_source: Whether only a comparison with the source can tell.
+      full: Whether only a thorough one can.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Defect:
     plant: Plant
     found_by: str
     with_source: bool = False
+    full: bool = False
 
 
 class Right:

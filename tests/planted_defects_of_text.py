@@ -49,7 +49,7 @@ def _root(change: Callable[..., Any]) -> Plant:
     return changed(PREPROCESSING, edit)
 
 
-def _packing(change: Callable[..., Any], default_length: int = SEQ_LENGTH) -> Plant:
+def changed_packing(change: Callable[..., Any], default_length: int = SEQ_LENGTH) -> Plant:
     """Changes packing, by itself and in the root's call.
 
     Args:
@@ -85,7 +85,7 @@ def _outputs(**change: Callable[[Packed], tf.Tensor]) -> Plant:
         outputs = right(inputs, seq_length)
         return {**outputs, **{name: function(outputs) for name, function in change.items()}}
 
-    return _packing(packed)
+    return changed_packing(packed)
 
 
 def _outputs_below(least: int, name: str) -> Plant:
@@ -96,7 +96,7 @@ def _outputs_below(least: int, name: str) -> Plant:
         kept = tf.cast(tf.convert_to_tensor(seq_length) >= least, tf.int32)
         return {**outputs, name: outputs[name] * kept}
 
-    return _packing(packed)
+    return changed_packing(packed)
 
 
 def _tokenize(change: Callable[[tf.RaggedTensor], Any]) -> Plant:
@@ -233,18 +233,18 @@ _WITH_SOURCE = (
 _PREPROCESSING = (
     (
         "default lengths of two minds",
-        _packing(lambda right, s, length: right(s, length), default_length=16),
+        changed_packing(lambda right, s, length: right(s, length), default_length=16),
         "packing: the root's default seq_length",
     ),
-    ("length ignored", _packing(_length_ignored), "packing: takes seq_length"),
+    ("length ignored", changed_packing(_length_ignored), "packing: takes seq_length"),
     ("[CLS] missing", _outputs(**{_IDS: lambda o: tf.where(o[_IDS] == 2, 1, o[_IDS])}), _PLACES),
-    ("[SEP] another piece", _packing(_separator_off), _PLACES),
+    ("[SEP] another piece", changed_packing(_separator_off), _PLACES),
     (
         "padding not zero",
         _outputs(**{_IDS: lambda o: tf.where(o[_MASK] == 0, 4, o[_IDS])}),
         _PLACES,
     ),
-    ("segments turned around", _packing(_last_segment_first), _PLACES),
+    ("segments turned around", changed_packing(_last_segment_first), _PLACES),
     ("mask of ones", _outputs(**{_MASK: lambda o: tf.ones_like(o[_MASK])}), "packing: mask"),
     (
         "types of one segment",
@@ -256,7 +256,7 @@ _PREPROCESSING = (
         _outputs(**{_TYPES: lambda o: o[_TYPES] + 1 - o[_MASK]}),
         "packing: types",
     ),
-    ("cut off at the end", _packing(_cut_off), _KNOWN),
+    ("cut off at the end", changed_packing(_cut_off), _KNOWN),
     (
         "types lost where it is short",
         _outputs_below(SEQ_LENGTH, _TYPES),

@@ -22,6 +22,7 @@ from tests import (
     planted_defects_of_attributes,
     planted_defects_of_encoders,
     planted_defects_of_text,
+    planted_defects_of_tokens,
 )
 from tests.planted_defects import EMBEDDING, ENCODER, PAIR, PREPROCESSING, Defect, Right
 
@@ -29,6 +30,7 @@ DEFECTS = (
     *planted_defects_of_encoders.DEFECTS,
     *planted_defects_of_attributes.DEFECTS,
     *planted_defects_of_text.DEFECTS,
+    *planted_defects_of_tokens.DEFECTS,
 )
 
 # What is wrong enough that the check after an export, which is short, has to find it; by what.
@@ -49,6 +51,10 @@ BY_DEFAULT = {
     "tokens of a batch mixed": _OUTPUTS,
     "lower-casing missing": "tokens",
     "truncation favouring the first segment": "packed pairs",
+    "text after a line feed lost": "tokens",
+    "digits made zeros": "tokens",
+    "vocabulary's other lines swapped": "pieces of the vocabulary",
+    "a word's values (embedding)": _VARIABLES,
     "vectors of something else": "vectors",
     "vectors of the batch (embedding)": "vectors",
     "text ignored (embedding)": "vectors",
@@ -92,7 +98,7 @@ def _parity(
         source = verification.EncoderSource(encoder, restoration)
         return verification.encoder_parity(model, source, level=level)
     if base == PREPROCESSING:
-        return text_verification.preprocessing_parity(model, right.text)
+        return text_verification.preprocessing_parity(model, right.text, quick=level == "quick")
     encoder, options = right.fitting.encoder, settings.TextEmbeddingSettings()
     restorations.restore(right.fitting.restoration, encoder)
     return text_verification.text_embedding_parity(model, right.text, encoder, options)
@@ -136,7 +142,7 @@ def test_defect_is_found(defect: Defect, right: Right, tmp_path: pathlib.Path) -
     path = tmp_path / "broken"
     defect.plant(right, path)
     if defect.with_source:
-        level = "full" if "training" in defect.found_by else "quick"
+        level = "full" if defect.full or "training" in defect.found_by else "quick"
         checks = _parity(defect.base, path, right, level)
     else:
         checks = _contract(defect, path)
