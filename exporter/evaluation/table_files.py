@@ -6,6 +6,7 @@ import codecs
 import csv
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
@@ -13,6 +14,8 @@ from typing import Any, NoReturn
 from exporter import errors
 
 _LINES = "line"
+# Of a CSV file; Python's own limit is lower than texts may be long.
+_LONGEST_CELL = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +133,7 @@ def _tab_separated(file: _File) -> Iterator[Row]:
 
 def _comma_separated(file: _File) -> Iterator[Row]:
     reader = csv.reader(_lines(file), strict=True)
+    csv.field_size_limit(_LONGEST_CELL)
 
     def cells() -> Iterator[tuple[int, list[str]]]:
         before = 0
@@ -187,6 +191,8 @@ def _json_lines(file: _File) -> Iterator[Row]:
             found = json.loads(line.rstrip("\r\n"))
         except json.JSONDecodeError as error:
             file.fail(number, None, f"{error.msg} at character {error.colno}", "must be valid JSON")
+        except (RecursionError, ValueError):  # Of integers of thousands of digits.
+            file.fail(number, None, line.strip()[:40], "must not be nested so deep, nor so long")
         if not isinstance(found, dict):
             file.fail(number, None, line.strip()[:40], "must be a JSON object")
         yield Row(number, tuple(_json_value(file, number, found, name) for name in file.columns))
@@ -196,7 +202,20 @@ def _json_value(file: _File, line: int, found: dict[str, Any], column: str | int
     value = found.get(str(column))
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         file.fail(line, column, json.dumps(value)[:40], "must be a text or a number")
-    return str(value)
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has none, but Python reads it.
+        file.fail(line, column, str(value), "must be a text or a finite number")
+    text = _text(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        received = f"half of a surrogate pair at character {error.start + 1}"
+        file.fail(line, column, received, "must be valid Unicode")
+    return text
+
+
+def _text(value: Any) -> str:
+    """Returns numbers alike that are equal, as 1 and 1.0."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _records(file: _File) -> Iterator[Row]:
@@ -224,7 +243,7 @@ def _feature(file: _File, record: int, values: Any, column: str | int) -> str:
     found = [] if kind is None else list(getattr(feature, kind).value)
     if len(found) != 1:
         file.fail(record, column, f"{len(found)} values", "must hold one value")
-    return _decoded(file, record, column, found[0]) if kind == "bytes_list" else str(found[0])
+    return _decoded(file, record, column, found[0]) if kind == "bytes_list" else _text(found[0])
 
 
 SUFFIXES: dict[str, Callable[[_File], Iterator[Row]]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 from collections.abc import Sequence
 
 import gin
@@ -14,6 +15,11 @@ from exporter.evaluation import examples, table_files
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 _KINDS = (CLASSIFICATION, REGRESSION)
+# Not all that Python takes for numbers: it reads 1_5 as 15.
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# Of float32, in which scores are trained on.
+_LARGEST = 3.4028234e38
 
 
 @gin.configurable("text_files", module="exporter")
@@ -28,18 +34,19 @@ class TextFiles:
     Attributes:
       train_file: What to train on.
       validation_file: What to validate on.
-      text_columns: The columns of one or two texts: names, or numbers from 0.
+      text_columns: The columns of one or two texts: names, or numbers from 0. One may be
+        without a list.
       label_column: The column of the class or the score.
       kind: "classification" or "regression".
       classes: The classes, in the order of their numbers. None takes what `train_file` has, in the
-        order of their names.
+        order of their names. Space around them does not count.
       metric: Beside accuracy: "f1" or "matthews_corrcoef", both for two classes. Of a regression
         the correlation (the mean of Pearson's and Spearman's) is measured in any case.
     """
 
     train_file: str | None = None
     validation_file: str | None = None
-    text_columns: Sequence[str | int] = ("text",)
+    text_columns: Sequence[str | int] | str | int = ("text",)
     label_column: str | int = "label"
     kind: str = CLASSIFICATION
     classes: Sequence[str | int] | None = None
@@ -54,7 +61,13 @@ class TextFiles:
     @property
     def columns(self) -> list[str | int]:
         """The columns that are read."""
-        return [*self.text_columns, self.label_column]
+        return [*self.columns_of_text, self.label_column]
+
+    @property
+    def columns_of_text(self) -> tuple[str | int, ...]:
+        """The columns of the texts."""
+        columns = self.text_columns
+        return (columns,) if isinstance(columns, str | int) else tuple(columns)
 
     def mistakes(self) -> list[errors.UserError]:
         """Returns what can be told to be wrong without opening a file."""
@@ -76,7 +89,7 @@ class TextFiles:
             for setting, path in self._files().items()
             if path and not found and not os.path.isfile(path)
         ]
-        if len(self.text_columns) not in (1, 2):
+        if len(self.columns_of_text) not in (1, 2):
             found.append(
                 errors.UserError(
                     "text_files.text_columns must name one or two columns.",
@@ -95,7 +108,7 @@ class TextFiles:
                     setting="text_files.label_column",
                 )
             )
-        return found + self._choices()
+        return found + self._choices() + self._without_use()
 
     def _files(self) -> dict[str, str | None]:
         return {"train_file": self.train_file, "validation_file": self.validation_file}
@@ -115,6 +128,21 @@ class TextFiles:
             if value not in known
         ]
 
+    def _without_use(self) -> list[errors.UserError]:
+        """What says nothing of scores."""
+        default = dataclasses.replace(self, classes=None, metric=examples.ACCURACY)
+        return [
+            errors.UserError(
+                f"text_files.{setting} is for classes; of a regression the mean squared error and "
+                "the correlation are measured.",
+                example="text_files.kind = 'classification'",
+                received=repr(getattr(self, setting)),
+                setting=f"text_files.{setting}",
+            )
+            for setting in ("classes", "metric")
+            if self.kind == REGRESSION and getattr(self, setting) != getattr(default, setting)
+        ]
+
     def read(self) -> examples.Examples:
         """Reads the files.
 
@@ -125,6 +153,8 @@ class TextFiles:
             setting: table_files.read(path or "", self.columns, f"text_files.{setting}")
             for setting, path in self._files().items()
         }
+        for found in rows.values():
+            self._require_all(found)
         classes = self._classes(rows["train_file"])
         train, validation = (self._split(found, classes) for found in rows.values())
         return examples.Examples(
@@ -135,15 +165,31 @@ class TextFiles:
             examples.CORRELATION if self.kind == REGRESSION else self.metric,
         )
 
+    def _require_all(self, rows: table_files.Rows) -> None:
+        """Raises where a text or a label is not there: no blank is one."""
+        for row in rows.rows:
+            for column, value in zip(self.columns, row.values, strict=True):
+                if not value.strip():
+                    raise rows.mistake(row.place, column, repr(value[:40]), "must not be empty")
+
+    def _require_named(self, rows: table_files.Rows) -> None:
+        """Raises where other programs have written that a label is missing."""
+        for row in rows.rows:
+            name = row.values[-1].strip()
+            if name.lower() == "nan":
+                rule = "must not be missing; a class of this name must be in text_files.classes"
+                raise rows.mistake(row.place, self.label_column, f"{name!r}", rule)
+
     def _classes(self, rows: table_files.Rows) -> tuple[str, ...]:
         if self.kind == REGRESSION:
             return ()
         if self.classes is not None:
-            found = tuple(map(str, self.classes))
+            found = tuple(str(name).strip() for name in self.classes)
         else:
-            names = {row.values[-1] for row in rows.rows}
-            numbers = all(name.isdecimal() for name in names)
-            found = tuple(sorted(names, key=int if numbers else None))
+            self._require_named(rows)
+            names = {row.values[-1].strip() for row in rows.rows}
+            numbers = all(_WHOLE.fullmatch(name) for name in names)
+            found = tuple(sorted(names, key=(lambda name: (int(name), name)) if numbers else None))
         most = 2 if self.metric != examples.ACCURACY else math.inf
         if not 2 <= len(set(found)) <= most or len(set(found)) < len(found):
             raise errors.UserError(
@@ -156,15 +202,20 @@ class TextFiles:
 
     def _split(self, rows: table_files.Rows, classes: tuple[str, ...]) -> examples.Split:
         numbers = {name: number for number, name in enumerate(classes)}
+        known = f"one of {', '.join(classes[:10])}" if classes else "a number"
         labels: list[float] = []
         for row in rows.rows:
-            text = row.values[-1]
-            try:
-                label = numbers[text] if classes else float(text)
-            except (KeyError, ValueError):
-                label = math.nan
-            if not math.isfinite(label):
-                known = f"one of {', '.join(classes[:10])}" if classes else "a number"
+            text = row.values[-1].strip()
+            label = numbers.get(text) if classes else _score(text)
+            if label is None:
                 raise rows.mistake(row.place, self.label_column, f"{text!r}", f"must be {known}")
             labels.append(label)
         return examples.Split([row.values[:-1] for row in rows.rows], labels)
+
+
+def _score(text: str) -> float | None:
+    """Returns the number that a text is, or None where it is none of float32."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return number if abs(number) <= _LARGEST else None

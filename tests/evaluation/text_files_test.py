@@ -77,6 +77,28 @@ def test_classes_that_are_numbers_are_in_their_order(tmp_path: pathlib.Path) -> 
     assert _task(tmp_path, text, classes=[10, 9, 8]).read().train.labels == [0, 1]
 
 
+def test_labels_that_are_equal_but_for_how_they_are_written(tmp_path: pathlib.Path) -> None:
+    text = "text\tlabel\nOne.\tyes \nTwo.\t no\nThree.\tyes\n"
+    found = _task(tmp_path, text, text_columns="text").read()
+    assert found.classes == ("no", "yes")
+    assert found.train == examples.Split([("One.",), ("Two.",), ("Three.",)], [1, 0, 1])
+    lines = '{"text": "One.", "label": 1}\n{"text": "Two.", "label": 1.0}\n'
+    lines += '{"text": "Three.", "label": 2.5}\n'
+    found = _task(tmp_path, lines, kind_of_file="jsonl").read()
+    assert found.classes == ("1", "2.5")
+
+
+def test_a_class_may_be_called_as_what_is_missing(tmp_path: pathlib.Path) -> None:
+    text = "text\tlabel\nRoti.\troti\nNan.\tnan\n"
+    assert _task(tmp_path, text, classes=["nan", "roti"]).read().train.labels == [1, 0]
+
+
+def test_long_cells(tmp_path: pathlib.Path) -> None:
+    long = "word " * 50_000
+    found = _task(tmp_path, f"text,label\n{long},yes\nTwo.,no\n", kind_of_file="csv").read()
+    assert found.train.texts == [(long,), ("Two.",)]
+
+
 def test_scores(tmp_path: pathlib.Path) -> None:
     found = _task(tmp_path, "text\tlabel\nOne.\t1\nTwo.\t-2.5e0\n", kind="regression").read()
     assert found.is_regression
@@ -120,6 +142,29 @@ _MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
         {"train": "text\tlabel\n\nOne.\tnan\n", "kind": "regression"},
         "Column 'label' must be a number.\n  received: {path}, line 3, column 'label': 'nan'",
     ),
+    "no number of float32": (
+        {"train": "text\tlabel\nOne.\t1e300\n", "kind": "regression"},
+        "Column 'label' must be a number.\n  received: {path}, line 2, column 'label': '1e300'",
+    ),
+    "a number of Python alone": (
+        {"train": "text\tlabel\nOne.\t1_5\n", "kind": "regression"},
+        "Column 'label' must be a number.\n  received: {path}, line 2, column 'label': '1_5'",
+    ),
+    "no label": (
+        {"train": f"{_TABLE}Three.\t \n"},
+        "Column 'label' must not be empty.\n  received: {path}, line 4, column 'label': ' '",
+    ),
+    "no text": (
+        {"train": f"{_TABLE}\tyes\n"},
+        "Column 'text' must not be empty.\n  received: {path}, line 4, column 'text': ''",
+    ),
+    "a label that another program missed": (
+        {"train": f"{_TABLE}Three.\tNaN\n"},
+        (
+            "Column 'label' must not be missing; a class of this name must be in "
+            "text_files.classes.\n  received: {path}, line 4, column 'label': 'NaN'"
+        ),
+    ),
     "no UTF-8": (
         {"train": _TABLE.encode() + b"Caf\xe9\tyes\n"},
         "A row must be valid UTF-8.\n  received: {path}, line 4: byte 4 is not",
@@ -133,6 +178,34 @@ _MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
         (
             "A row must be valid JSON.\n"
             "  received: {path}, line 2: Expecting ',' delimiter at character 16"
+        ),
+    ),
+    "no number of JSON": (
+        {"train": '{"text": "One.", "label": NaN}\n', "kind_of_file": "jsonl"},
+        (
+            "Column 'label' must be a text or a finite number.\n"
+            "  received: {path}, line 1, column 'label': nan"
+        ),
+    ),
+    "half of a character": (
+        {"train": '{"text": "One\\ud800", "label": 1}\n', "kind_of_file": "jsonl"},
+        (
+            "Column 'text' must be valid Unicode.\n"
+            "  received: {path}, line 1, column 'text': half of a surrogate pair at character 4"
+        ),
+    ),
+    "a number of thousands of digits": (
+        {"train": f'{{"text": "One.", "label": {"1" * 5000}}}\n', "kind_of_file": "jsonl"},
+        (
+            "A row must not be nested so deep, nor so long.\n"
+            f'  received: {{path}}, line 1: {{{{"text": "One.", "label": {"1" * 14}'
+        ),
+    ),
+    "JSON that never ends": (
+        {"train": '{"label": ' * 100_000 + "\n", "kind_of_file": "jsonl"},
+        (
+            "A row must not be nested so deep, nor so long.\n"
+            "  received: {path}, line 1: " + '{{"label": ' * 4
         ),
     ),
     "no JSON object": (
@@ -186,6 +259,24 @@ def test_what_is_malformed_is_told_with_its_place(name: str, tmp_path: pathlib.P
                 "Columns must all be given by name or all by number.\n"
                 "  received: text_columns [0], label_column 'label'\n"
                 "  example:  text_files.text_columns = [0] and text_files.label_column = 1"
+            ),
+        ),
+        (
+            {"kind": "regression", "metric": "f1"},
+            (
+                "text_files.metric is for classes; of a regression the mean squared error and the "
+                "correlation are measured.\n"
+                "  received: 'f1'\n"
+                "  example:  text_files.kind = 'classification'"
+            ),
+        ),
+        (
+            {"kind": "regression", "classes": ["a", "b"]},
+            (
+                "text_files.classes is for classes; of a regression the mean squared error and "
+                "the correlation are measured.\n"
+                "  received: ['a', 'b']\n"
+                "  example:  text_files.kind = 'classification'"
             ),
         ),
         (
