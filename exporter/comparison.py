@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,11 @@ from exporter import reports
 LIMIT = 1e-5
 # The same by what is computed in.
 LIMITS = {"float64": LIMIT, "float32": LIMIT, "float16": 1e-2, "bfloat16": 5e-2}
-_LOOK_AT = (
-    "weights in another order, another configuration, or another checkpoint than the export's"
-)
+WEIGHTS = "weights in another order, another configuration, or another checkpoint than the export's"
 
 
 def compare(
-    name: str,
-    expected: Mapping[str, Any],
-    got: Mapping[str, Any],
-    *,
-    look_at: str = _LOOK_AT,
+    name: str, expected: Mapping[str, Any], got: Mapping[str, Any], *, look_at: str = WEIGHTS
 ) -> reports.Check:
     """Compares nested outputs by name.
 
@@ -32,25 +26,36 @@ def compare(
       name: What is compared, for the report.
       expected: The source's outputs.
       got: The export's.
-      look_at: What to look at if they are not.
+      look_at: What to look at if they differ.
 
     Returns:
       The check, which fails where names, shapes or dtypes differ, too.
     """
     if set(expected) != set(got):
-        return reports.Check(name, False, f"{sorted(got)} instead of {sorted(expected)}")
-    passed, largest, where = True, 0.0, "all equal"
+        found = f"{sorted(got)} instead of {sorted(expected)}"
+        return reports.Check(name, False, found, look_at=look_at)
+    passed, largest, limit, where = True, 0.0, None, "all equal"
     for key in sorted(expected):
         ours, theirs = tf.nest.flatten(expected[key]), tf.nest.flatten(got[key])
         if len(ours) != len(theirs):
             found = f"{len(theirs)} tensors instead of {len(ours)} in {key}"
-            return reports.Check(name, False, found)
+            return reports.Check(name, False, found, look_at=look_at)
         for one, other in zip(ours, theirs, strict=True):
+            if kind := _other_kind(key, one, other):
+                nothing = float("nan")
+                return reports.Check(name, False, kind, difference=nothing, look_at=look_at)
             difference = _difference(one, other)
             if difference > largest or np.isnan(difference):
-                largest, where = difference, f"largest difference {difference:.1e} in {key}"
+                largest, limit = difference, _limit(one)
+                where = f"largest difference {difference:.1e} in {key}"
             passed = passed and difference <= _limit(one)
-    return reports.Check(name, passed, where, difference=largest, look_at=look_at)
+    if limit is None:
+        limit = max(map(_limit, _tensors(expected)), default=None)
+    return reports.Check(name, passed, where, difference=largest, look_at=look_at, limit=limit)
+
+
+def _tensors(outputs: Mapping[str, Any]) -> Iterator[tf.Tensor]:
+    return (tensor for tensor in tf.nest.flatten(dict(outputs)) if tensor is not None)
 
 
 def _limit(expected: tf.Tensor | None) -> float:
@@ -58,12 +63,23 @@ def _limit(expected: tf.Tensor | None) -> float:
     return 0.0 if expected is None else LIMITS.get(expected.dtype.name, 0.0)
 
 
+def _other_kind(key: str, expected: tf.Tensor | None, got: tf.Tensor | None) -> str | None:
+    """Tells another dtype or shape, or that there is no tensor; None where they are the same."""
+    (dtype, shape), (right_dtype, right_shape) = map(_kind, (got, expected))
+    if (dtype, shape) == (right_dtype, right_shape):
+        return None
+    right = right_shape if dtype == right_dtype else f"{right_dtype} {right_shape}".strip()
+    return f"`{key}` is {f'{dtype} {shape}'.strip()}, not {right}"
+
+
+def _kind(tensor: tf.Tensor | None) -> tuple[str, str]:
+    return ("nothing", "") if tensor is None else (tensor.dtype.name, str(tensor.shape.as_list()))
+
+
 def _difference(expected: tf.Tensor | None, got: tf.Tensor | None) -> float:
     """The largest difference, relative to the largest expected value above 1; NaN if undefined."""
     if expected is None or got is None:
-        return 0.0 if expected is got else float("nan")
-    if expected.shape != got.shape or expected.dtype != got.dtype:
-        return float("nan")
+        return 0.0
     if expected.dtype == tf.bfloat16:  # Which NumPy does not know.
         expected, got = tf.cast(expected, tf.float32), tf.cast(got, tf.float32)
     expected_values, got_values = np.asarray(expected), np.asarray(got)

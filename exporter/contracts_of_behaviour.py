@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from exporter import contracts, encoder_calls, loaded_models
-from exporter.contracts_of_calls import LIMIT, largest, largest_of
+from exporter.contracts_of_calls import LIMIT, largest, largest_of, told
 
 _WORD_IDS, _MASK, _TYPE_IDS = encoder_calls.INPUT_NAMES
 # A change that is more than the order of additions.
@@ -30,7 +30,7 @@ def inference_repeats(model: loaded_models.Model) -> str:
     """Two calls for inference give the same: dropout is off."""
     difference = largest_of(model.outputs, model.loaded(model.batch, training=False))
     contracts.require(difference <= LIMIT, f"they differ by {difference:.1e}")
-    return f"largest difference {difference:.1e}"
+    return told(difference)
 
 
 def training_drops(model: loaded_models.Model) -> str:
@@ -78,7 +78,7 @@ def tokens_ignore_padding(model: loaded_models.Model) -> str:
     expected, found = (x["sequence_output"].numpy()[~padded] for x in (model.outputs, got))
     difference = largest(expected, found)
     contracts.require(difference <= LIMIT, f"unpadded tokens changed by {difference:.1e}")
-    return f"largest change {difference:.1e}"
+    return f"largest change {difference:.1e} (limit {LIMIT:.0e})"
 
 
 def pooled_ignores_padding(model: loaded_models.Model) -> str:
@@ -88,7 +88,7 @@ def pooled_ignores_padding(model: loaded_models.Model) -> str:
     _, got = _with_other_padding(model)
     difference = largest(model.outputs["pooled_output"], got["pooled_output"])
     contracts.require(difference <= LIMIT, f"it changed by {difference:.1e}")
-    return f"largest change {difference:.1e}"
+    return f"largest change {difference:.1e} (limit {LIMIT:.0e})"
 
 
 def _with_other_padding(model: loaded_models.Model) -> tuple[np.ndarray, loaded_models.Outputs]:
@@ -182,7 +182,7 @@ def rows_are_independent(model: loaded_models.Model) -> str:
         row = {name: _row(value, i) for name, value in model.outputs.items()}
         worst = max(worst, largest_of(row, alone))
     contracts.require(worst <= LIMIT, f"rows alone differ by {worst:.1e}")
-    return f"largest difference {worst:.1e}"
+    return told(worst)
 
 
 def padding_only(model: loaded_models.Model) -> str:

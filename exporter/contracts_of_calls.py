@@ -171,7 +171,7 @@ def mlm_agrees(model: loaded_models.Model) -> str:
         {name: outputs[name] for name in names}, {name: model.outputs[name] for name in names}
     )
     contracts.require(difference <= LIMIT, f"they differ by {difference:.1e}")
-    return f"largest difference {difference:.1e}"
+    return told(difference)
 
 
 def mlm_default(model: loaded_models.Model) -> str:
@@ -221,6 +221,11 @@ def largest_of(outputs: Mapping[str, Any], others: Mapping[str, Any]) -> float:
     by_name = dict(named(others))
     pairs = [(value, by_name[name]) for name, value in named(outputs)]
     return max((largest(*pair) for pair in pairs), default=0.0, key=_nan_last)
+
+
+def told(difference: float) -> str:
+    """Returns the largest difference in words, with the limit."""
+    return f"largest difference {difference:.1e} (limit {LIMIT:.0e})"
 
 
 def _nan_last(value: float) -> float:

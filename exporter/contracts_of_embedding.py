@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from exporter import contracts, loaded_models
 from exporter.contracts_of_behaviour import has_random_ops
-from exporter.contracts_of_calls import LIMIT, largest
+from exporter.contracts_of_calls import LIMIT, largest, told
 from exporter.contracts_of_preprocessing import TEXTS
 
 # Enough to tell casing, accents and splitting apart, at the cost of a few tokens.
@@ -70,7 +70,7 @@ def rows_are_independent(model: loaded_models.Model) -> str:
     for i, text in enumerate(TEXTS):
         worst = max(worst, largest(vectors[i : i + 1], model.loaded(tf.constant([text]))))
     contracts.require(worst <= LIMIT, f"texts alone differ by {worst:.1e}")
-    return f"largest difference {worst:.1e}"
+    return told(worst)
 
 
 def text_matters(model: loaded_models.Model) -> str:

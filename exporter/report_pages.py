@@ -57,7 +57,7 @@ def _row(check: reports.Check) -> str:
         name=html.escape(check.name),
         status=check.status,
         label=_LABELS.get(check.status, check.status),
-        found=html.escape(check.found),
+        found=html.escape(check.told),
         hint=hint,
     )
 

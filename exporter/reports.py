@@ -26,6 +26,7 @@ class Check:
         SavedModels promise.
       difference: The largest difference, where something was compared.
       look_at: What to look at if it does not hold.
+      limit: The largest difference that passes, where something was compared.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Check:
     required: bool = True
     difference: float | None = None
     look_at: str | None = None
+    limit: float | None = None
 
     @property
     def status(self) -> str:
@@ -44,9 +46,16 @@ class Check:
             return PASSED
         return FAILED if self.required else NOTED
 
+    @property
+    def told(self) -> str:
+        """What was found, with the limit of a difference."""
+        if self.limit is None or not self.difference:
+            return self.found
+        return f"{self.found} (limit {self.limit:.0e})"
+
     def text(self) -> str:
         """The check as a line of text, or two where it failed and there is something to look at."""
-        line = f"{_LABELS[self.status]:<6}  {self.name}: {self.found}"
+        line = f"{_LABELS[self.status]:<6}  {self.name}: {self.told}"
         if self.status != FAILED or self.look_at is None:
             return line
         return f"{line}\n{' ' * 8}look at: {self.look_at}"
@@ -124,7 +133,7 @@ def table(reports: Iterable[Report]) -> str:
 def _rows(report: Report, width: int) -> Iterator[str]:
     yield report.subject
     for check in report.checks:
-        yield f"  {_LABELS[check.status]:<11}  {check.name:<{width}}  {check.found}"
+        yield f"  {_LABELS[check.status]:<11}  {check.name:<{width}}  {check.told}"
         if check.status == FAILED and check.look_at is not None:
             yield f"{'':<15}{'':<{width}}  look at: {check.look_at}"
     yield ""

@@ -63,22 +63,39 @@ def test_the_largest_difference_is_told_by_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "got"),
+    ("expected", "got", "found"),
     [
-        (tf.zeros([2]), tf.zeros([1, 2])),
-        (tf.zeros([2]), tf.zeros([])),
-        (tf.zeros([2]), tf.zeros([2], tf.float64)),
-        (tf.zeros([2]), tf.zeros([2], tf.float16)),
-        (tf.zeros([2], tf.int32), tf.zeros([2], tf.int64)),
-        (tf.zeros([2]), None),
-        (None, tf.zeros([2])),
-        (tf.zeros([2]), tf.constant([0.0, np.nan])),
+        (tf.zeros([2]), tf.zeros([1, 2]), "`x` is float32 [1, 2], not [2]"),
+        (tf.zeros([2]), tf.zeros([]), "`x` is float32 [], not [2]"),
+        (tf.zeros([2]), tf.zeros([2], tf.float64), "`x` is float64 [2], not float32 [2]"),
+        (tf.zeros([2]), tf.zeros([3], tf.float16), "`x` is float16 [3], not float32 [2]"),
+        (tf.zeros([2], tf.int32), tf.zeros([2], tf.int64), "`x` is int64 [2], not int32 [2]"),
+        (tf.zeros([2]), None, "`x` is nothing, not float32 [2]"),
+        (None, tf.zeros([2]), "`x` is float32 [2], not nothing"),
+        (tf.zeros([2]), tf.constant([0.0, np.nan]), "largest difference nan in x"),
         # Of weights that are no numbers, no export can be right.
-        (tf.constant([np.nan]), tf.constant([np.nan])),
+        (tf.constant([np.nan]), tf.constant([np.nan]), "largest difference nan in x"),
     ],
 )
-def test_what_cannot_be_equal(expected: Any, got: Any) -> None:
-    assert _compare(expected, got) == reports.Check("outputs", False, "largest difference nan in x")
+def test_what_cannot_be_equal(expected: Any, got: Any, found: str) -> None:
+    check = comparison.compare("outputs", {"x": expected}, {"x": got})
+    assert _plain(check) == reports.Check("outputs", False, found)
+    assert np.isnan(check.difference or 0.0)
+    assert check.look_at == comparison.WEIGHTS
+
+
+def test_who_compares_says_what_to_look_at() -> None:
+    for got in ({"x": tf.ones([])}, {"x": tf.ones([2])}, {"x": [tf.ones([])] * 2}, {}):
+        check = comparison.compare("outputs", {"x": tf.zeros([])}, got, look_at="the vocabulary")
+        assert (check.passed, check.look_at) == (False, "the vocabulary")
+
+
+def test_the_limit_is_told() -> None:
+    outputs = {"a": tf.constant(3), "b": tf.constant([1.0, 2.0])}
+    assert comparison.compare("outputs", outputs, outputs).limit == comparison.LIMIT
+    assert comparison.compare("outputs", {"a": None}, {"a": None}).limit is None
+    check = comparison.compare("outputs", outputs, {**outputs, "a": tf.constant(6)})
+    assert (check.difference, check.limit) == (1.0, 0.0)
 
 
 def test_an_undefined_difference_is_not_hidden_by_later_ones() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exporter import errors, reports
+from exporter import errors, report_pages, reports
 
 _PASSED = reports.Check("outputs at length 16", True, "all equal", difference=0.0)
 _FAILED = reports.Check("dropout in training", False, "inactive", look_at="the rates")
@@ -62,6 +62,18 @@ def test_table() -> None:
     )
 
 
+def test_limits_are_told_beside_differences() -> None:
+    found = "largest difference 2.0e-06 in pooled_output"
+    check = reports.Check("outputs", True, found, difference=2e-6, limit=1e-5)
+    expected = "largest difference 2.0e-06 in pooled_output (limit 1e-05)"
+    assert check.told == expected
+    assert check.text() == f"ok      outputs: {expected}"
+    assert expected in reports.table([_report(check)])
+    assert expected in report_pages.table([check])
+    equal = reports.Check("outputs", True, "all equal", difference=0.0, limit=1e-5)
+    assert equal.told == "all equal"
+
+
 def test_require() -> None:
     reports.Report("encoder", (_PASSED, _NOTED, _SKIPPED)).require()
     report = reports.Report("encoder", (_PASSED, _FAILED))
@@ -86,6 +98,7 @@ def test_json() -> None:
                     "required": True,
                     "difference": 0.0,
                     "look_at": None,
+                    "limit": None,
                 },
                 {
                     "name": "dropout in training",
@@ -95,6 +108,7 @@ def test_json() -> None:
                     "required": True,
                     "difference": None,
                     "look_at": "the rates",
+                    "limit": None,
                 },
             ],
         }

@@ -249,7 +249,7 @@ def _same(name: str, found: Mapping[str, np.ndarray]) -> list[reports.Check]:
         {"export": tf.constant(found[arm], tf.float32)}
         for arm in (records.BASELINE, records.EXPORT)
     )
-    return [dataclasses.replace(comparison.compare(name, ours, theirs), look_at=_LOOK_AT)]
+    return [comparison.compare(name, ours, theirs, look_at=_LOOK_AT)]
 
 
 def _require(

@@ -86,7 +86,7 @@ class _Defect:
 _DEFECTS = {
     "weights of two layers swapped": _Defect(
         lambda path: evaluating.change_values(path / "encoder", _swap),
-        r"FAILED  first outputs: largest difference \S+ in logits\n +" + _ENCODER,
+        r"FAILED  first outputs: largest difference \S+ in logits \(limit 1e-05\)\n +" + _ENCODER,
     ),
     "lower-casing off": _Defect(
         _cased,
@@ -95,7 +95,7 @@ _DEFECTS = {
     ),
     "types ignored": _Defect(
         lambda path: evaluating.change_values(path / "encoder", _ignore_types),
-        r"FAILED  first outputs: largest difference \S+ in logits\n +" + _ENCODER,
+        r"FAILED  first outputs: largest difference \S+ in logits \(limit 1e-05\)\n +" + _ENCODER,
         of_pairs=True,
     ),
 }
