@@ -75,6 +75,8 @@ def _record(job: jobs.Job, state: states.State | None, scored: Sequence[str]) ->
     }
     found = {"status": _MISSING} if state is None else vars(state)
     fields = {name: paths.get(name, found.get(name)) for name in COLUMNS[1:]}
+    if fields["step"] is None:  # Then an axis of that name still says it.
+        fields["step"] = job.values.get("step")
     own = {} if state is None else state.scores
     return {"name": job.name, **job.values, **fields, **{name: own.get(name) for name in scored}}
 
