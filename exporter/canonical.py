@@ -184,13 +184,22 @@ def write_fingerprint(path: str) -> None:
     Args:
       path: The folder of a complete SavedModel that `canonicalize` has rewritten.
     """
-    if fingerprinting is None:
+    fingerprint = fingerprint_of_files(path)
+    if fingerprint is None:
         return
-    fingerprint = fingerprint_pb2.FingerprintDef.FromString(
-        fingerprinting.CreateFingerprintDef(path)
-    )
     fingerprint.ClearField("uuid")
     digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()
     # TensorFlow writes its random ones as decimal numbers of 128 bits, too.
     fingerprint.uuid = str(int.from_bytes(digest[:16], "big"))
     _write(f"{path}/{_FINGERPRINT_FILE}", fingerprint.SerializeToString(deterministic=True))
+
+
+def fingerprint_of_files(path: str) -> fingerprint_pb2.FingerprintDef | None:
+    """Computes the fingerprint of a SavedModel's files as they are; None where TensorFlow cannot.
+
+    Args:
+      path: The SavedModel's folder.
+    """
+    if fingerprinting is None:
+        return None
+    return fingerprint_pb2.FingerprintDef.FromString(fingerprinting.CreateFingerprintDef(path))

@@ -14,6 +14,7 @@ from exporter import (
     contracts_of_behaviour,
     contracts_of_calls,
     contracts_of_files,
+    contracts_of_leaks,
     contracts_of_variables,
     errors,
     loaded_models,
@@ -32,6 +33,7 @@ _behaviour = contracts_of_behaviour
 _variables = contracts_of_variables
 _attributes = contracts_of_attributes
 _files = contracts_of_files
+_leaks = contracts_of_leaks
 
 _CALL = contract_clauses_of_text.CALL
 _WEIGHTS = contract_clauses_of_text.WEIGHTS
@@ -50,17 +52,36 @@ FILES = (
     Clause("files: as the manifest has them", KINDS, _files.files_are_the_manifests, _FOLDER),
     Clause("files: no links", KINDS, _files.no_links, _FOLDER),
     Clause(
+        "files: the fingerprint is no other model's",
+        KINDS,
+        _files.fingerprint_is_no_others,
+        "where fingerprint.pb was copied from",
+    ),
+    Clause(
+        "files: the fingerprint is of these files",
+        KINDS,
+        _files.fingerprint_is_of_files,
+        "what was changed after it was written",
+        required=False,
+    ),
+    Clause(
+        "files: warm-up requests can be answered",
+        KINDS,
+        _files.warmup_can_be_answered,
+        "signatures, names, types and shapes in assets.extra/tf_serving_warmup_requests",
+    ),
+    Clause(
         "files: graph and names tell of no machine",
         KINDS,
-        _files.graph_names_no_machine,
+        _leaks.graph_names_no_machine,
         "paths and names that were traced into the graph",
         quick=True,
     ),
     Clause(
         "files: none tells of a machine",
         KINDS,
-        _files.no_file_names_a_machine,
-        "texts among the variables and extra assets",
+        _leaks.no_file_names_a_machine,
+        "texts among the variables, assets and extra assets",
     ),
     Clause(
         "ops: all can be served",

@@ -1,54 +1,85 @@
-"""What is in a SavedModel's folder: which files, what they tell of a machine, which ops."""
+"""What is in a SavedModel's folder: which files, whether they belong together, which ops."""
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import os
 import re
-import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
+from tensorflow.core.protobuf import fingerprint_pb2
 
-from exporter import contracts, errors, loaded_models, manifests, serving_ops
+from exporter import (
+    canonical,
+    contracts,
+    errors,
+    folder_entries,
+    loaded_models,
+    manifests,
+    saved_models,
+    serving_ops,
+    tensor_bundles,
+    warmups,
+)
 
 # What TF Hub allows in a SavedModel's folder; Keras adds metadata of its own.
 _ALLOWED = re.compile(
     r"saved_model\.pb|fingerprint\.pb|keras_metadata\.pb"
     r"|variables/variables\.(index|data-\d{5}-of-\d{5})"
-    r"|assets/[^/]+|assets\.extra/[^/]+"
+    r"|assets/[^/]+|assets\.extra/[^/.][^/]*"
 )
-_REQUIRED = ("saved_model.pb", "variables/variables.index")
-# Folders that no file of an export should name: absolute paths in text as it is stored, also where
-# TensorFlow makes them a part of a name (`hash_table_/tmp/...`).
-_PATH = re.compile(
-    rb"(?<![A-Za-z0-9./:-])/(?:home|root|Users|tmp|var|mnt|work|data|usr|opt|private|cns)/[\w./+@-]{3,}"
+_FOLDERS = ("variables", "assets", "assets.extra")
+_INDEX = "variables/variables.index"
+_REQUIRED = ("saved_model.pb", _INDEX)
+_FINGERPRINT = "fingerprint.pb"
+_HASHES = (
+    "saved_model_checksum",
+    "graph_def_program_hash",
+    "signature_def_hash",
+    "saved_object_graph_hash",
+    "checkpoint_hash",
 )
-_CHUNK = 1 << 24
-_OVERLAP = 1 << 10
-# Shorter names may be there for other reasons.
-_SHORTEST_NAME = 6
+_LISTED = 5
 
 
 def files(path: str) -> dict[str, str]:
     """Returns the files of a folder by their names relative to it, in alphabetical order."""
-    found = {}
-    for folder, _, names in tf.io.gfile.walk(path):
-        for name in names:
-            full = os.path.join(folder, name)
-            found[os.path.relpath(full, path)] = full
-    return dict(sorted(found.items()))
+    return {name: os.path.join(path, name) for name in folder_entries.read(path).files}
 
 
 def files_are_allowed(model: loaded_models.Model) -> str:
-    """The folder has the files of a SavedModel and no others."""
-    names = files(model.path)
-    strays = [name for name in names if not _ALLOWED.fullmatch(name)]
-    contracts.require(not strays, f"stray: {', '.join(strays)}")
-    missing = [name for name in _REQUIRED if name not in names]
+    """The folder has the files of a SavedModel and no others, and no other folders."""
+    entries = folder_entries.read(model.path)
+    missing = [name for name in _REQUIRED if name not in entries.files]
     contracts.require(not missing, f"missing: {', '.join(missing)}")
-    return f"{len(names)} files"
+    known = _assets(model.path) | _data_files(model.path)
+    strays = [name for name in entries.files if not _is_known(name, known)]
+    strays += [f"{name}/" for name in entries.folders if name not in _FOLDERS]
+    contracts.require(not strays, f"stray: {_listed(strays)}")
+    return f"{len(entries.files)} files"
+
+
+def _is_known(name: str, known: set[str]) -> bool:
+    """Whether a file is allowed; assets and data files are those that other files name."""
+    if name.startswith(("assets/", "variables/variables.data-")):
+        return name in known
+    return _ALLOWED.fullmatch(name) is not None
+
+
+def _assets(path: str) -> set[str]:
+    graphs = saved_models.read_graph(path).meta_graphs
+    return {f"assets/{asset.filename}" for graph in graphs for asset in graph.asset_file_def}
+
+
+def _data_files(path: str) -> set[str]:
+    prefix = os.path.join(path, _INDEX.removesuffix(".index"))
+    return {os.path.relpath(file, path) for file in tensor_bundles.data_files(prefix)}
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{', '.join(names[:_LISTED])}{more}"
 
 
 def files_are_the_manifests(model: loaded_models.Model) -> str:
@@ -64,58 +95,68 @@ def files_are_the_manifests(model: loaded_models.Model) -> str:
     return f"{len(manifest['files'])} files"
 
 
-def _chunks(path: str) -> Iterator[bytes]:
-    with tf.io.gfile.GFile(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+def fingerprint_is_no_others(model: loaded_models.Model) -> str:
+    """Something of what the fingerprint tells of the files is so."""
+    agreeing, others = _compared_hashes(model.path)
+    contracts.require(bool(agreeing) or not others, "nothing in it is of these files")
+    return f"{len(agreeing)} of {len(_HASHES)} hashes are those of the files"
 
 
-def graph_names_no_machine(model: loaded_models.Model) -> str:
-    """The graph and the names of files tell of no folder, host or user."""
-    names = files(model.path)
-    return _require_silent(
-        {
-            n: f
-            for n, f in names.items()
-            if not n.startswith(("variables/variables.data", "assets/"))
-        },
-        names,
-    )
+def fingerprint_is_of_files(model: loaded_models.Model) -> str:
+    """All that the fingerprint tells of the files is so."""
+    agreeing, others = _compared_hashes(model.path)
+    contracts.require(not others, f"not of these files: {', '.join(others)}")
+    return f"{len(agreeing)} hashes"
 
 
-def no_file_names_a_machine(model: loaded_models.Model) -> str:
-    """No file tells of a folder, host or user."""
-    names = files(model.path)
-    return _require_silent({n: f for n, f in names.items() if not n.startswith("assets/")}, names)
+def _compared_hashes(path: str) -> tuple[list[str], list[str]]:
+    """Returns which of the fingerprint's hashes are those of the files, and which are not."""
+    file = os.path.join(path, _FINGERPRINT)
+    if not tf.io.gfile.exists(file):
+        raise contracts.NotChecked(f"there is no {_FINGERPRINT}")
+    computed = canonical.fingerprint_of_files(path)
+    with tf.io.gfile.GFile(file, "rb") as stream:
+        stored = fingerprint_pb2.FingerprintDef.FromString(stream.read())
+    if computed is None or stored.version.producer != computed.version.producer:
+        raise contracts.NotChecked("it is of another version of TensorFlow")
+    agreeing = [name for name in _HASHES if getattr(stored, name) == getattr(computed, name)]
+    return agreeing, [name for name in _HASHES if name not in agreeing]
 
 
-def _require_silent(read: dict[str, str], names: dict[str, str]) -> str:
-    words = [word.encode() for word in _machine()]
-    for name in names:
-        contracts.require(not any(w in name.encode() for w in words), f"the name {name}")
-    for name, full in read.items():
-        previous = b""
-        for chunk in _chunks(full):
-            content = previous + chunk
-            told = _PATH.search(content)
-            # Weights may look like anything.
-            if told is not None and ".data-" not in name:
-                raise contracts.Broken(f"{name} has {told.group().decode(errors='replace')}")
-            word = next((word for word in words if word in content), None)
-            if word is not None:
-                raise contracts.Broken(f"{name} has {word.decode()}")
-            previous = chunk[-_OVERLAP:]
-    return f"{len(read)} files read"
+def warmup_can_be_answered(model: loaded_models.Model) -> str:
+    """The signatures take the requests that TF Serving begins with; it fails where they do not."""
+    if not tf.io.gfile.exists(os.path.join(model.path, warmups.FILE)):
+        return "there are none"
+    requests = list(warmups.read(model.path))
+    contracts.require(bool(requests), f"{warmups.FILE} has no request")
+    known = [request for request in requests if request is not None]
+    smallest: dict[str, dict[str, tf.Tensor]] = {}
+    for name, inputs in known:
+        contracts.require(name in model.loaded.signatures, f"there is no signature {name!r}")
+        for told in _misfits(model.loaded.signatures[name], inputs):
+            raise contracts.Broken(f"{name}: {told}")
+        if name not in smallest or _size(inputs) < _size(smallest[name]):
+            smallest[name] = inputs
+    for name, inputs in smallest.items():
+        model.loaded.signatures[name](**inputs)
+    others = len(requests) - len(known)
+    return f"{len(known)} requests{f', {others} of kinds not looked at' if others else ''}"
 
 
-def _machine() -> set[str]:
-    """What would tell of this machine."""
-    words = {os.path.expanduser("~"), socket.gethostname()}
-    with contextlib.suppress(FileNotFoundError):  # It has been removed.
-        words.add(os.getcwd())
-    with contextlib.suppress(KeyError, OSError):  # The user has no name.
-        words.add(getpass.getuser())
-    return {word for word in words if len(word) >= _SHORTEST_NAME}
+def _misfits(
+    signature: tf.types.experimental.ConcreteFunction, inputs: loaded_models.Inputs
+) -> Iterator[str]:
+    specs = signature.structured_input_signature[1]
+    if set(inputs) != set(specs):
+        yield f"{', '.join(sorted(inputs)) or 'nothing'}, not {', '.join(sorted(specs))}"
+        return
+    for key, tensor in inputs.items():
+        if not specs[key].is_compatible_with(tensor):
+            yield f"{key} is {tensor.dtype.name} {tensor.shape}"
+
+
+def _size(inputs: loaded_models.Inputs) -> int:
+    return sum(int(tf.size(tensor)) for tensor in inputs.values())
 
 
 def ops_can_be_served(model: loaded_models.Model) -> str:
@@ -126,7 +167,7 @@ def ops_can_be_served(model: loaded_models.Model) -> str:
 
 
 def no_links(model: loaded_models.Model) -> str:
-    """Assets are plain files, not links."""
-    linked = [name for name, full in files(model.path).items() if os.path.islink(full)]
-    contracts.require(not linked, f"links: {', '.join(linked)}")
+    """Files and folders are plain ones, not links."""
+    linked = folder_entries.read(model.path).links
+    contracts.require(not linked, f"links: {_listed(linked)}")
     return "no links"

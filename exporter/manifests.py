@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import errors, files
+from exporter import errors, files, folder_entries
 
 FILE = "assets.extra/export_manifest.json"
 # Of the manifest's own form; to be raised when a reader of the old one would be wrong.
@@ -130,13 +130,9 @@ def digests(
       path: The SavedModel's folder.
       of_file: Returns them for one file.
     """
-    return {name: of_file(f"{path}/{name}") for name in sorted(_files(path)) if name != FILE}
-
-
-def _files(path: str) -> Iterator[str]:
-    for folder, _, names in tf.io.gfile.walk(path):
-        inside = folder[len(path) :].strip("/")
-        yield from (f"{inside}/{name}" if inside else name for name in names)
+    return {
+        name: of_file(f"{path}/{name}") for name in folder_entries.read(path).files if name != FILE
+    }
 
 
 def _slices(file: str) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from google.protobuf import message
 from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
 
-from exporter import errors, manifests, ordinary_files, tensor_bundles
+from exporter import errors, folder_entries, manifests, ordinary_files, tensor_bundles
 
 _GRAPH, _FINGERPRINT = "saved_model.pb", "fingerprint.pb"
 _INDEX = "variables/variables.index"
@@ -61,17 +61,15 @@ def _not_to_be_opened(path: str) -> Iterator[str]:
     for name in _FOLDERS:
         if tf.io.gfile.exists(f"{path}/{name}") and not tf.io.gfile.isdir(f"{path}/{name}"):
             yield f"{name} is no folder"
-    for folder, _, names in tf.io.gfile.walk(path):
-        for file in sorted(names):
-            full = os.path.join(folder, file)
-            name = os.path.relpath(full, path)
-            if os.path.islink(full) and not os.path.exists(full):
-                yield f"{name} is a link to nothing"
-                continue
-            limit = _ASSET_BYTES if name.startswith("assets") else None
-            unfit = ordinary_files.why_not(full, _LIMITS.get(name, limit))
-            if unfit is not None:
-                yield f"{name} is no ordinary file of its kind ({unfit})"
+    for name in folder_entries.read(path).files:
+        full = os.path.join(path, name)
+        if os.path.islink(full) and not os.path.exists(full):
+            yield f"{name} is a link to nothing"
+            continue
+        limit = _ASSET_BYTES if name.startswith("assets") else None
+        unfit = ordinary_files.why_not(full, _LIMITS.get(name, limit))
+        if unfit is not None:
+            yield f"{name} is no ordinary file of its kind ({unfit})"
 
 
 def _listed(folder: str) -> list[str]:

@@ -96,6 +96,24 @@ def read_entries(prefix: str) -> dict[str, Entry]:
     return named
 
 
+def data_files(prefix: str) -> set[str]:
+    """Returns the paths of the data files that hold a bundle's tensors, and slices of them.
+
+    Args:
+      prefix: The bundle's path without ".index".
+
+    Raises:
+      BundleFormatError: The index is cut off, damaged, compressed or of the other byte order.
+    """
+    protos = _read_index(prefix + ".index")
+    try:
+        header = tensor_bundle_pb2.BundleHeaderProto.FromString(protos.pop(_HEADER_KEY))
+        entries = [tensor_bundle_pb2.BundleEntryProto.FromString(v) for v in protos.values()]
+    except message.DecodeError as error:
+        raise BundleFormatError(f"{prefix}.index is damaged") from error
+    return {data_file(prefix, entry.shard_id, header.num_shards) for entry in entries}
+
+
 def _entry(prefix: str, header: tensor_bundle_pb2.BundleHeaderProto, value: bytes) -> Entry:
     proto = tensor_bundle_pb2.BundleEntryProto.FromString(value)
     dtype = tf.as_dtype(proto.dtype)

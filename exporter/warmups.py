@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from tensorflow.core.framework import tensor_pb2
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 # As in tensorflow_serving/apis: prediction_log.proto, predict.proto, model.proto.
@@ -29,8 +30,16 @@ _MESSAGES = {
         ("inputs", 2, "TYPE_MESSAGE", f"{_PACKAGE}.InputsEntry"),
     ),
     "PredictLog": (("request", 1, "TYPE_MESSAGE", f"{_PACKAGE}.PredictRequest"),),
-    "PredictionLog": (("predict_log", 6, "TYPE_MESSAGE", f"{_PACKAGE}.PredictLog"),),
+    "PredictionLog": (
+        ("classify_log", 2, "TYPE_BYTES", ""),
+        ("regress_log", 3, "TYPE_BYTES", ""),
+        ("multi_inference_log", 4, "TYPE_BYTES", ""),
+        ("session_run_log", 5, "TYPE_BYTES", ""),
+        ("predict_log", 6, "TYPE_MESSAGE", f"{_PACKAGE}.PredictLog"),
+        ("predict_streamed_log", 7, "TYPE_BYTES", ""),
+    ),
 }
+_DEFAULT_SIGNATURE = "serving_default"
 _WORD = "word "
 
 
@@ -56,6 +65,38 @@ def write(path: str, *, batch_sizes: Sequence[int], seq_lengths: Sequence[int]) 
         for log in logs:
             writer.write(log)
     return len(logs)
+
+
+def read(path: str) -> Iterator[tuple[str, dict[str, tf.Tensor]] | None]:
+    """Reads the warm-up requests of a SavedModel, which has some.
+
+    Args:
+      path: The SavedModel's folder.
+
+    Yields:
+      A signature's name and its inputs; None for a request that is not one for predictions.
+
+    Raises:
+      tf.errors.DataLossError: The file holds no records, or damaged ones.
+      ValueError: A record is no request, or has no tensor where it should have one.
+    """
+    for record in tf.data.TFRecordDataset(f"{path}/{FILE}"):
+        log = _message("PredictionLog")()
+        try:
+            log.ParseFromString(record.numpy())
+        except message.DecodeError as error:
+            raise ValueError("a record is no request") from error
+        if not log.ListFields():
+            raise ValueError("a record is no request")
+        if not log.HasField("predict_log"):
+            yield None
+            continue
+        request = log.predict_log.request
+        inputs = {}
+        for entry in request.inputs:
+            proto = tensor_pb2.TensorProto.FromString(entry.value.SerializeToString())
+            inputs[entry.key] = tf.constant(tf.make_ndarray(proto))
+        yield request.model_spec.signature_name or _DEFAULT_SIGNATURE, inputs
 
 
 def _requests(
@@ -97,11 +138,11 @@ def _pool() -> descriptor_pool.DescriptorPool:
     file.dependency.append("tensorflow/core/framework/tensor.proto")
     field_proto = descriptor_pb2.FieldDescriptorProto
     for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
+        described = file.message_type.add(name=name)
         for field, number, kind, type_name in fields:
             # On the wire, a map is a repeated message of keys and values.
             repeated = type_name.endswith(".InputsEntry")
-            message.field.add(
+            described.field.add(
                 name=field,
                 number=number,
                 type=field_proto.Type.Value(kind),

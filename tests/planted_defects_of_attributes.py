@@ -1,9 +1,7 @@
-"""Broken lists, assets, heads, signatures and files of encoders; and pairs that do not fit."""
+"""Broken lists, heads and signatures of encoders; and pairs that do not fit."""
 
 from __future__ import annotations
 
-import json
-import os
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -11,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import encoder_modules, manifests, saved_models
+from exporter import encoder_modules, saved_models
 from tests import testing
 from tests.planted_defects import (
     ENCODER,
@@ -21,9 +19,7 @@ from tests.planted_defects import (
     Plant,
     Right,
     copied,
-    edit_graph,
     encoder,
-    nodes,
     write,
 )
 
@@ -135,6 +131,10 @@ def _signature_of_layer(module: Any) -> None:
     module.signatures = signatures
 
 
+def _path_among_values(module: Any) -> None:
+    module.origin = tf.Variable("/scratch/someone/run/ckpt-1", trainable=False)
+
+
 _READ = "variables: those that the call reads"
 _AMONG = "variables: trainable ones are among all"
 _ATTRIBUTES = (
@@ -161,6 +161,7 @@ _ATTRIBUTES = (
         _head_twice,
         "mlm variables: trainable ones are among all",
     ),
+    ("a path among the values", _path_among_values, "files: none tells of a machine"),
     ("no vocabulary", _no("vocab_file"), "assets: the vocabulary"),
     ("no casing", _no("do_lower_case"), "assets: do_lower_case"),
     ("casing an integer", _casing_an_integer, "assets: do_lower_case"),
@@ -172,138 +173,12 @@ _ATTRIBUTES = (
 )
 
 
-def _asset(path: pathlib.Path) -> pathlib.Path:
-    return path / "assets" / "vocab.txt"
-
-
-def _append(path: pathlib.Path, text: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
-
-
-def _sentencepiece(path: pathlib.Path) -> None:
-    shutil.copy(testing.TESTDATA / "spm" / "spm.model", _asset(path))
-
-
-def _linked(path: pathlib.Path) -> None:
-    elsewhere = path.with_name("vocabulary_elsewhere.txt")
-    shutil.move(_asset(path), elsewhere)
-    os.symlink(elsewhere, _asset(path))
-
-
-def _leaked_path(path: pathlib.Path) -> None:
-    def change(saved_model: Any) -> None:
-        saved_model.meta_graphs[0].graph_def.node[0].attr["_note"].s = b"/home/someone/vocab.txt"
-
-    edit_graph(path, change)
-
-
-def _leaked_folder(path: pathlib.Path) -> None:
-    (path / "assets.extra").mkdir()
-    (path / "assets.extra" / "origin.txt").write_text(f"made in {pathlib.Path.cwd()}")
-
-
-def _python_op(path: pathlib.Path) -> None:
-    def change(saved_model: Any) -> None:
-        node = saved_model.meta_graphs[0].graph_def.node.add()
-        node.name, node.op = "python", "EagerPyFunc"
-
-    edit_graph(path, change)
-
-
-def _unknown_op(path: pathlib.Path) -> None:
-    def change(saved_model: Any) -> None:
-        next(node for node in nodes(saved_model) if node.op == "Tanh").op = "MyTanh"
-
-    edit_graph(path, change)
-
-
-def _truncated(name: str) -> Callable[[pathlib.Path], None]:
-    def change(path: pathlib.Path) -> None:
-        file = path / name
-        file.write_bytes(file.read_bytes()[:-50])
-
-    return change
-
-
-def _flipped(path: pathlib.Path) -> None:
-    file = path / "variables" / "variables.data-00000-of-00002"
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-
-
-def _with_manifest(change: Callable[[pathlib.Path], None]) -> Callable[[pathlib.Path], None]:
-    def plant(path: pathlib.Path) -> None:
-        manifests.write(str(path), {})
-        change(path)
-
-    return plant
-
-
-def _other_digest(path: pathlib.Path) -> None:
-    file = path / manifests.FILE
-    manifest = json.loads(file.read_text())
-    manifest["files"]["saved_model.pb"]["sha256"] = "0" * 64
-    file.write_text(json.dumps(manifest))
-
-
-_MANIFEST = "files: as the manifest has them"
-_STRAY = "files: those of a SavedModel, and no others"
-_FILES = (
-    (
-        "vocabulary renamed",
-        lambda path: _asset(path).rename(path / "assets" / "words.txt"),
-        "assets: the vocabulary",
-    ),
-    ("a SentencePiece model for a vocabulary", _sentencepiece, "assets: the vocabulary"),
-    ("vocabulary empty", lambda path: _asset(path).write_text(""), "assets: the vocabulary"),
-    (
-        "more pieces than words",
-        lambda path: _append(_asset(path), "more\npieces\n"),
-        "assets: as many pieces as words",
-    ),
-    ("a link for a file", _linked, "files: no links"),
-    ("a path in the graph", _leaked_path, "files: graph and names tell of no machine"),
-    ("a folder in an extra asset", _leaked_folder, "files: none tells of a machine"),
-    ("an op of Python", _python_op, "ops: all can be served"),
-    ("an unknown op", _unknown_op, "loading"),
-    ("a stray file", lambda path: (path / "notes.txt").write_text("to do"), _STRAY),
-    (
-        "a stray folder",
-        lambda path: (path / "tmp").mkdir() or (path / "tmp" / "x").write_text("x"),
-        _STRAY,
-    ),
-    ("a truncated graph", _truncated("saved_model.pb"), "loading"),
-    ("truncated variables", _truncated("variables/variables.data-00000-of-00002"), "loading"),
-    ("a flipped bit", _flipped, "loading"),
-    ("no variables", lambda path: shutil.rmtree(path / "variables"), "loading"),
-    (
-        "a file changed after the export",
-        _with_manifest(lambda path: _append(_asset(path), "x\n")),
-        _MANIFEST,
-    ),
-    (
-        "a file added after the export",
-        _with_manifest(lambda path: (path / "assets" / "x").write_text("x")),
-        _MANIFEST,
-    ),
-    ("a file lost after the export", _with_manifest(lambda path: _asset(path).unlink()), _MANIFEST),
-    ("another digest", _with_manifest(_other_digest), _MANIFEST),
-    (
-        "a manifest that is none",
-        _with_manifest(lambda path: (path / manifests.FILE).write_text("{}")),
-        _MANIFEST,
-    ),
-)
-
-
 def _pair(change: Callable[[pathlib.Path], None]) -> Plant:
     return copied(PAIR, change)
 
 
 def _in_encoder(path: pathlib.Path, change: Callable[[list[str]], list[str]]) -> None:
-    asset = _asset(path / "encoder")
+    asset = path / "encoder" / "assets" / "vocab.txt"
     lines = asset.read_text(encoding="utf-8").split("\n")
     asset.write_text("\n".join(change(lines)), encoding="utf-8")
 
@@ -367,6 +242,5 @@ DEFECTS = (
         Defect(n, ENCODER, encoder(edit=edit, with_mlm="mlm" in found_by or "head" in n), found_by)
         for n, edit, found_by in _ATTRIBUTES
     ),
-    *(Defect(n, ENCODER, copied(ENCODER, change), found_by) for n, change, found_by in _FILES),
     *(Defect(name, PAIR, plant, found_by) for name, plant, found_by in _PAIRS),
 )

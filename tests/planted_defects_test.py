@@ -21,6 +21,7 @@ from exporter import (
 from tests import (
     planted_defects_of_attributes,
     planted_defects_of_encoders,
+    planted_defects_of_files,
     planted_defects_of_text,
     planted_defects_of_tokens,
 )
@@ -29,6 +30,7 @@ from tests.planted_defects import EMBEDDING, ENCODER, PAIR, PREPROCESSING, Defec
 DEFECTS = (
     *planted_defects_of_encoders.DEFECTS,
     *planted_defects_of_attributes.DEFECTS,
+    *planted_defects_of_files.DEFECTS,
     *planted_defects_of_text.DEFECTS,
     *planted_defects_of_tokens.DEFECTS,
 )
