@@ -50,6 +50,19 @@ class NotChecked(Exception):  # noqa: N818 (it is an answer)
 
 
 @dataclasses.dataclass(frozen=True)
+class Found:
+    """What was found where a clause holds.
+
+    Attributes:
+      text: It in a few words.
+      listed: It one by one, which is too much for a table.
+    """
+
+    text: str
+    listed: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Clause:
     """A property that a SavedModel is to have.
 
@@ -64,7 +77,7 @@ class Clause:
 
     name: str
     kinds: tuple[str, ...]
-    check: Callable[[Any], str]
+    check: Callable[[Any], str | Found]
     look_at: str
     quick: bool = False
     required: bool = True
@@ -90,8 +103,10 @@ def check(clauses: Iterable[Clause], model: Subject, *, quick: bool) -> list[rep
 
 def _checked(clause: Clause, model: Subject) -> reports.Check:
     passed: bool | None = True
+    listed: tuple[str, ...] = ()
     try:
-        found = clause.check(model)
+        answer = clause.check(model)
+        found, listed = (answer, ()) if isinstance(answer, str) else (answer.text, answer.listed)
     except NotChecked as why:
         passed, found = None, str(why)
     except Broken as broken:
@@ -100,7 +115,9 @@ def _checked(clause: Clause, model: Subject) -> reports.Check:
         passed, found = False, f"{error.rule} ({error.received})"
     except CALL_ERRORS as error:
         passed, found = False, told(error)
-    return reports.Check(clause.name, passed, found, clause.required, look_at=clause.look_at)
+    return reports.Check(
+        clause.name, passed, found, clause.required, look_at=clause.look_at, listed=listed
+    )
 
 
 def attempt(name: str, make: Callable[[], reports.Check]) -> reports.Check:

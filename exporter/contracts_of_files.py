@@ -159,11 +159,11 @@ def _size(inputs: loaded_models.Inputs) -> int:
     return sum(int(tf.size(tensor)) for tensor in inputs.values())
 
 
-def ops_can_be_served(model: loaded_models.Model) -> str:
+def ops_can_be_served(model: loaded_models.Model) -> contracts.Found:
     """TensorFlow Serving has all ops."""
     found = serving_ops.check(model.path)
     contracts.require(bool(found.passed), found.found)
-    return found.found
+    return contracts.Found(found.found, tuple(found.listed))
 
 
 def no_links(model: loaded_models.Model) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exporter import errors
@@ -27,6 +27,7 @@ class Check:
       difference: The largest difference, where something was compared.
       look_at: What to look at if it does not hold.
       limit: The largest difference that passes, where something was compared.
+      listed: What was found one by one, where that is too much for a table.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Check:
     difference: float | None = None
     look_at: str | None = None
     limit: float | None = None
+    listed: Sequence[str] = ()
 
     @property
     def status(self) -> str:
@@ -63,6 +65,8 @@ class Check:
     def as_dict(self) -> dict[str, Any]:
         """The check as JSON knows it."""
         fields = dataclasses.asdict(self)
+        if not self.listed:
+            del fields["listed"]
         # JSON has no number for what is none.
         if self.difference is not None and not math.isfinite(self.difference):
             fields["difference"] = None

@@ -36,8 +36,8 @@ def compare(used: Collection[str]) -> reports.Check:
     missing = sorted(set(used) - known())
     if missing:
         return reports.Check("ops", False, f"not in TensorFlow Serving: {', '.join(missing)}")
-    found = f"{len(used)}, all in TensorFlow Serving {tf.__version__}: {', '.join(sorted(used))}"
-    return reports.Check("ops", True, found)
+    found = f"{len(used)}, all in TensorFlow Serving {tf.__version__}"
+    return reports.Check("ops", True, found, listed=tuple(sorted(used)))
 
 
 @functools.cache
