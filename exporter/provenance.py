@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import importlib.metadata
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import gin
 import tensorflow as tf
 
 from exporter import (
+    choices,
     comparison,
     cross_checks,
-    encoder_configs,
     plans,
     reports,
     restorations,
@@ -47,20 +48,37 @@ def origin(
     """
     found: dict[str, Any] = {
         "kind": kind,
-        "vocabulary": _vocabulary(plan.text),
+        "vocabulary": vocabulary(plan.text),
         "verification": _verification(plan.chosen.verify, checks),
-        "gin": gin_text().splitlines(),
+        "gin": gin_text(folders(plan.chosen)).splitlines(),
         "packages": packages(),
     }
     if restoration is not None and plan.source is not None:
-        found["checkpoint"] = _checkpoint(restoration)
-        found["encoder"] = _encoder(plan.source.architecture)
+        found["checkpoint"] = checkpoint(restoration)
+        found["encoder"] = encoder(plan)
+    if kind == "text_embedding":
+        found["text_embedding"] = dataclasses.asdict(plan.chosen.text_embedding)
     if seq_length is not None:
         found["seq_length"] = seq_length
     return found
 
 
-def _checkpoint(restoration: restorations.Restoration) -> dict[str, Any]:
+def folders(chosen: choices.Choices) -> tuple[str, ...]:
+    """Returns the folders that were chosen.
+
+    Args:
+      chosen: The choices; a checkpoint may be a folder, or the prefix of files.
+    """
+    given = (chosen.pretraining.pretraining_dir, chosen.checkpoint.model_checkpoint_path)
+    return tuple(path for path in given if path and tf.io.gfile.isdir(path))
+
+
+def checkpoint(restoration: restorations.Restoration) -> dict[str, Any]:
+    """Describes the stored values that were used.
+
+    Args:
+      restoration: Where they came from.
+    """
     entries = restoration.checkpoint.entries
     used = {key: entries[key] for key in restoration.keys.values()}
     return {
@@ -83,16 +101,28 @@ def _values_digest(entries: Mapping[str, tensor_bundles.Entry]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _encoder(architecture: encoder_configs.Architecture) -> dict[str, Any]:
-    # Of an encoder that gin makes, the gin text says the rest.
+def encoder(plan: plans.Plan) -> dict[str, Any]:
+    """Describes the architecture; of an encoder that gin makes, the gin text says the rest.
+
+    Args:
+      plan: What is exported, with an encoder.
+    """
+    assert plan.source is not None
+    architecture = plan.source.architecture
+    bypassed = plan.chosen.encoder.bypassed
     return {
         "type": architecture.type,
-        "config": _plain(architecture.encoder.as_dict()),
+        "config": None if bypassed else _plain(architecture.encoder.as_dict()),
         "mlm_activation": architecture.mlm_activation,
     }
 
 
-def _vocabulary(text: cross_checks.Text) -> dict[str, Any]:
+def vocabulary(text: cross_checks.Text) -> dict[str, Any]:
+    """Describes a vocabulary.
+
+    Args:
+      text: The vocabulary.
+    """
     with tf.io.gfile.GFile(text.path, "rb") as stream:
         digest = hashlib.sha256(stream.read()).hexdigest()
     return {
@@ -108,22 +138,39 @@ def _verification(level: str, checks: Iterable[reports.Check]) -> dict[str, Any]
     # Without the differences found, which are those of one machine.
     return {
         "level": level,
+        "verdict": "not verified" if level == "off" else "passed",
         "checks": [check.name for check in checks],
         "limit": comparison.LIMIT,
     }
 
 
-def gin_text() -> str:
-    """Returns gin's bindings, one a line, without folders and what says nothing of the result."""
+def gin_text(chosen: Iterable[str] = ()) -> str:
+    """Returns gin's bindings, one a line, without folders and what says nothing of the result.
+
+    Args:
+      chosen: Folders of which not even the names are told.
+    """
     text = gin.config_str(max_line_length=_ONE_LINE)
     own = re.compile(rf"(exporter\.)?export\.({'|'.join(_OF_THE_RUN)}) = ")
     lines = (line for line in text.splitlines() if line and not line.startswith("#"))
-    return "".join(f"{without_folders(line)}\n" for line in lines if not own.match(line))
+    known = tuple(chosen)
+    return "".join(f"{without_folders(line, known)}\n" for line in lines if not own.match(line))
 
 
-def without_folders(line: str) -> str:
-    """Cuts folders off the paths between quotes in a line of gin; patterns are no paths."""
-    return re.sub(r"(['\"])[^'\"*+?()\[\]|\\]*/([^'\"/*+?()\[\]|\\]+)/?(?=\1)", r"\1\2", line)
+def without_folders(line: str, chosen: Collection[str] = ()) -> str:
+    """Cuts folders off the paths between quotes in a line of gin; patterns are no paths.
+
+    Args:
+      line: The line.
+      chosen: Of these, not even the names are told.
+    """
+    known = {folder.rstrip("/") for folder in chosen}
+
+    def cut(match: re.Match[str]) -> str:
+        path = match[2].rstrip("/")
+        return f"{match[1]}{'.' if path in known else _last_part(path) or match[2]}"
+
+    return re.sub(r"(['\"])([^'\"*+?()\[\]|\\]+)(?=\1)", cut, line)
 
 
 @functools.cache

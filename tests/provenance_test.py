@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import json
 import pathlib
+import shutil
 import socket
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 import launch
-from exporter import provenance
+from exporter import choices, provenance, settings
 from tests import testing
 
 _RUN = testing.TESTDATA / "bert_tiny"
@@ -33,6 +35,51 @@ _RUN = testing.TESTDATA / "bert_tiny"
 )
 def test_without_folders(line: str, expected: str) -> None:
     assert provenance.without_folders(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("DIR = '/home/run/'", "DIR = '.'"),
+        ("a.b = {'/home/run': '/home/run/x'}", "a.b = {'.': 'x'}"),
+        ("a.b = 'runs'", "a.b = 'runs'"),
+    ],
+)
+def test_not_even_the_names_of_chosen_folders(line: str, expected: str) -> None:
+    assert provenance.without_folders(line, ["/home/run"]) == expected
+
+
+@pytest.mark.parametrize("setting", ["pretraining.pretraining_dir", "checkpoint.checkpoint"])
+def test_folders_that_were_chosen(setting: str, tmp_path: pathlib.Path) -> None:
+    chosen = choices.from_gin(verify="off")
+    assert provenance.folders(chosen) == ()
+    run = settings.PretrainingSettings(pretraining_dir=f"{tmp_path}/")
+    of_folder = settings.CheckpointSettings(model_checkpoint_path=str(tmp_path))
+    of_files = settings.CheckpointSettings(model_checkpoint_path=f"{tmp_path}/ckpt-1")
+    if setting == "pretraining.pretraining_dir":
+        chosen = dataclasses.replace(chosen, pretraining=run, checkpoint=of_files)
+        assert provenance.folders(chosen) == (f"{tmp_path}/",)
+    else:
+        chosen = dataclasses.replace(chosen, checkpoint=of_folder)
+        assert provenance.folders(chosen) == (str(tmp_path),)
+
+
+def _exported(run: pathlib.Path, path: pathlib.Path) -> dict[str, bytes]:
+    flags = (f"--pretraining_dir={run}", f"--vocab_file={run}/vocab.txt", "--do_lower_case")
+    command = ("launch.py", f"--export_path={path}", "--export_type=all", "--verify=off", *flags)
+    assert launch.run(list(command)) == 0
+    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    card = path.with_name(f"{path.name}.record") / "README.md"
+    return {str(file.relative_to(path.parent)): file.read_bytes() for file in [*files, card]}
+
+
+def test_the_same_bytes_whatever_the_run_is_called(tmp_path: pathlib.Path) -> None:
+    found = []
+    for name in ("one", "another/run"):
+        run = shutil.copytree(_RUN, tmp_path / name)
+        found.append(_exported(run, tmp_path / f"{name}_exports" / "all"))
+    assert found[0].keys() == found[1].keys()
+    assert [name for name in found[0] if found[0][name] != found[1][name]] == []
 
 
 @pytest.fixture(name="export", scope="module")
@@ -90,13 +137,18 @@ def test_encoder(export: pathlib.Path) -> None:
             "mask_id": 4,
         },
     }
-    assert manifest["verification"] == {"level": "off", "checks": [], "limit": 1e-5}
+    assert manifest["verification"] == {
+        "level": "off",
+        "verdict": "not verified",
+        "checks": [],
+        "limit": 1e-5,
+    }
     assert manifest["packages"]["tensorflow"] == importlib.metadata.version("tensorflow")
     assert manifest["gin"] == [
         "VOCABULARY = 'vocab.txt'",
         "export.export_type = 'all'",
         "export.pooler = @next_sentence_pooler",
-        "pretraining.pretraining_dir = 'bert_tiny'",
+        "pretraining.pretraining_dir = '.'",
         "tokenizer.do_lower_case = True",
         "tokenizer.vocab_file = %VOCABULARY",
         "warmup.batch_sizes = [1, 2]",
