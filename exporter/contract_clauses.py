@@ -15,16 +15,17 @@ from exporter import (
     contracts_of_calls,
     contracts_of_files,
     contracts_of_leaks,
+    contracts_of_manifests,
+    contracts_of_signatures,
     contracts_of_variables,
     errors,
     loaded_models,
     reports,
 )
 from exporter.contracts import Clause
-from exporter.loaded_models import ENCODERS, KINDS, MLM, PREPROCESSING, TEXT_EMBEDDING
+from exporter.loaded_models import ENCODERS, KINDS, MLM, TEXT_EMBEDDING
 
 _MLM = (MLM,)
-_TEXT = (PREPROCESSING,)
 _EMBEDDING = (TEXT_EMBEDDING,)
 _WITH_WEIGHTS = (*ENCODERS, TEXT_EMBEDDING)
 
@@ -34,11 +35,13 @@ _variables = contracts_of_variables
 _attributes = contracts_of_attributes
 _files = contracts_of_files
 _leaks = contracts_of_leaks
+_signatures = contracts_of_signatures
 
 _CALL = contract_clauses_of_text.CALL
 _WEIGHTS = contract_clauses_of_text.WEIGHTS
 _TOKENIZER = contract_clauses_of_text.TOKENIZER
 _LISTS = "what is put on the lists of the object that is saved"
+_SIGNATURES = "the signatures that are saved, and the function that is serve"
 _FOLDER = "what wrote to the folder after the export, or beside it"
 
 FILES = (
@@ -50,6 +53,12 @@ FILES = (
         quick=True,
     ),
     Clause("files: as the manifest has them", KINDS, _files.files_are_the_manifests, _FOLDER),
+    Clause(
+        "manifest: describes the SavedModel",
+        KINDS,
+        contracts_of_manifests.describes_the_model,
+        "what wrote to the manifest after the export",
+    ),
     Clause("files: no links", KINDS, _files.no_links, _FOLDER),
     Clause(
         "files: the fingerprint is no other model's",
@@ -271,30 +280,37 @@ LOADED = (
     Clause(
         "signatures: one for serving",
         KINDS,
-        _attributes.signature_for_serving,
-        "the signatures that are saved",
+        _signatures.one_for_serving,
+        _SIGNATURES,
         quick=True,
     ),
     Clause(
         "signatures: return what the calls return",
-        ENCODERS,
-        _attributes.encoder_signature_values,
-        "the signatures that are saved",
+        KINDS,
+        _signatures.return_what_calls_return,
+        _SIGNATURES,
     ),
     Clause(
         "signatures: are what the calls are, by name",
-        ENCODERS,
-        _attributes.encoder_signatures,
-        "the signatures that are saved",
+        KINDS,
+        _signatures.are_the_calls,
+        _SIGNATURES,
         required=False,
     ),
     Clause(
-        "signatures: are what the calls are, by name",
-        (*_TEXT, *_EMBEDDING),
-        _attributes.text_signatures,
-        "the signatures that are saved",
+        "signatures: others are of calls, too",
+        KINDS,
+        _signatures.extra_ones_are_calls,
+        _SIGNATURES,
         required=False,
     ),
+    Clause(
+        "signatures: vectors and what they are made from",
+        _EMBEDDING,
+        _signatures.outputs_of_text,
+        "the signature named outputs",
+    ),
+    Clause("serve: is the call", KINDS, _signatures.serve_is_the_call, _SIGNATURES),
     *contract_clauses_of_text.LOADED,
 )
 

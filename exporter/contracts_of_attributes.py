@@ -1,19 +1,14 @@
-"""What else is on the root object: assets, casing, signatures."""
+"""What else is on the root object: assets and casing."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from exporter import contracts, errors, loaded_models, saved_models, saved_text, tokenizers
-from exporter.contracts_of_calls import LIMIT, named
+from exporter import contracts, errors, loaded_models, saved_text, tokenizers
 
 ASSETS = ("vocab_file", "sp_model_file")
-_TEXTS = ("Some text.", "", "Another, longer text with more words in it")
 
 
 def vocabulary_asset(model: loaded_models.Model) -> str:
@@ -62,68 +57,3 @@ def lower_casing_is_told(model: loaded_models.Model) -> str:
     trainable = {variable.ref() for variable in model.loaded.trainable_variables}
     contracts.require(variable.ref() not in trainable, "it is to be trained")
     return str(bool(variable))
-
-
-def signature_for_serving(model: loaded_models.Model) -> str:
-    """There is a signature for serving."""
-    stored = saved_models.read_graph(model.path).meta_graphs[0].signature_def
-    names = sorted(name for name in stored if not name.startswith("__"))
-    for known in (names, model.loaded.signatures):
-        contracts.require("serving_default" in known, f"only {', '.join(known) or 'none'}")
-    return ", ".join(names)
-
-
-def encoder_signatures(model: loaded_models.Model) -> str:
-    """Signatures take and return by name what the calls take and return."""
-    signatures = model.loaded.signatures
-    _require_same(signatures, "serving_default", model.batch, model.outputs)
-    if model.kind == loaded_models.MLM:
-        inputs = model.mlm_inputs
-        _require_same(signatures, "mlm", inputs, model.loaded.mlm(inputs))
-    return ", ".join(sorted(signatures))
-
-
-def encoder_signature_values(model: loaded_models.Model) -> str:
-    """Whatever the outputs of the signature for serving are called, the call returns them."""
-    signature = model.loaded.signatures["serving_default"]
-    taken = set(signature.structured_input_signature[1])
-    if taken != set(model.batch):
-        raise contracts.NotChecked(f"it takes {', '.join(sorted(taken))}")
-    known = [np.asarray(value) for _, value in named(model.outputs)]
-    got = {name: np.asarray(value) for name, value in signature(**model.batch).items()}
-    others = [name for name, value in sorted(got.items()) if not _among(value, known)]
-    contracts.require(not others, f"no outputs of the call: {', '.join(others)}")
-    return f"{len(got)} outputs"
-
-
-def _among(value: np.ndarray, known: list[np.ndarray]) -> bool:
-    return any(
-        value.shape == other.shape and np.allclose(value, other, rtol=0, atol=LIMIT)
-        for other in known
-    )
-
-
-def text_signatures(model: loaded_models.Model) -> str:
-    """The signature takes `sentences` and returns what the call returns."""
-    text = tf.constant(_TEXTS)
-    returned = model.loaded(text)
-    outputs = returned if isinstance(returned, Mapping) else {"default": returned}
-    _require_same(model.loaded.signatures, "serving_default", {"sentences": text}, outputs)
-    return "serving_default"
-
-
-def _require_same(
-    signatures: Mapping[str, Any],
-    name: str,
-    inputs: Mapping[str, tf.Tensor],
-    outputs: Mapping[str, Any],
-) -> None:
-    contracts.require(name in signatures, f"no {name} among {', '.join(signatures) or 'none'}")
-    taken = signatures[name].structured_input_signature[1]
-    contracts.require(set(taken) == set(inputs), f"{name} takes {', '.join(sorted(taken))}")
-    expected = dict(named(outputs))
-    got = signatures[name](**inputs)
-    contracts.require(set(got) == set(expected), f"{name} returns {', '.join(sorted(got))}")
-    for key, value in expected.items():
-        same = np.allclose(got[key], value, rtol=0, atol=LIMIT)
-        contracts.require(same, f"{key} of {name} is not what the call returns")

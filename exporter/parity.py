@@ -10,10 +10,12 @@ from exporter import (
     ingredients,
     loaded_models,
     manifest_choices,
+    manifest_parity,
     plans,
     reports,
     restorations,
     settings,
+    signature_parity,
     text_verification,
     verification,
     vocabulary_parity,
@@ -89,6 +91,29 @@ class Source:
         return text_verification.text_embedding_parity(
             model, text, built.encoder, chosen.text_embedding, quick=quick
         )
+
+    def check_what_is_said(self, model: loaded_models.Model) -> list[reports.Check]:
+        """Compares what a SavedModel's manifest and its signatures say with its source.
+
+        Args:
+          model: The SavedModel.
+
+        Returns:
+          The checks; none where there is no source.
+        """
+        if self._missing(model.kind) is not None:
+            return []
+        chosen = manifest_choices.complete(self._given, model.path).chosen
+        if model.kind == loaded_models.PREPROCESSING:
+            return manifest_parity.check(model, self._plan("preprocessing", chosen), None)
+        built = self._built(chosen)
+        if model.kind in loaded_models.ENCODERS:
+            plan = self._plan("model_with_mlm" if self._has_mlm else "model", chosen, model)
+            return manifest_parity.check(model, plan, built.restoration)
+        plan = self._plan("text_embedding", chosen)
+        text = ingredients.text_of(plan, built).source
+        checks = manifest_parity.check(model, plan, built.restoration)
+        return checks + signature_parity.outputs_of_text(model, text, built.encoder)
 
     def _missing(self, kind: str) -> str | None:
         from_run = self._given.pretraining.pretraining_dir is not None

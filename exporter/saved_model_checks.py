@@ -50,6 +50,7 @@ def check(path: str, chosen: choices.Choices) -> tuple[reports.Report, ...]:
     for subject, model in models:
         with progress.step(f"comparing {subject} with its source"):
             found[subject] += source.check(model, level=chosen.verify)
+            found[subject] += source.check_what_is_said(model)
     pair = contracts_of_pairs.pair(model for _, model in models)
     if pair is not None and not quick:
         found[contracts_of_pairs.KIND] = contracts.check(

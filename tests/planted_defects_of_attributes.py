@@ -12,12 +12,14 @@ import tensorflow as tf
 from exporter import encoder_modules, saved_models
 from tests import testing
 from tests.planted_defects import (
+    EMBEDDING,
     ENCODER,
     PAIR,
     VOCABULARY,
     Defect,
     Plant,
     Right,
+    changed,
     copied,
     encoder,
     write,
@@ -135,6 +137,65 @@ def _path_among_values(module: Any) -> None:
     module.origin = tf.Variable("/scratch/someone/run/ckpt-1", trainable=False)
 
 
+def _signature_of_head(module: Any) -> None:
+    right = module.signatures()
+
+    def signatures() -> dict[str, Any]:
+        names = (*testing.INPUT_NAMES, _POSITIONS)
+        specs = [tf.TensorSpec([None, None], tf.int32, name=name) for name in names]
+
+        @tf.function(input_signature=specs)
+        def mlm(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+            outputs = module._call_mlm(dict(zip(names, inputs, strict=True)))
+            return {_LOGITS: tf.nn.log_softmax(outputs[_LOGITS])}
+
+        return {**right, "mlm": mlm}
+
+    module.signatures = signatures
+
+
+def _serve(change: Callable[[Any, dict[str, tf.Tensor], bool], Any]) -> Callable[[Any], None]:
+    """Returns what makes `serve` another function than the call."""
+
+    def edit(module: Any) -> None:
+        trace = module.trace
+        serve = tf.function(
+            lambda inputs, training=False: change(module._call, inputs, training), autograph=False
+        )
+
+        def trace_both() -> None:
+            trace()
+            specs = {n: tf.TensorSpec([None, None], tf.int32, name=n) for n in testing.INPUT_NAMES}
+            for training in (False, True):
+                serve.get_concrete_function(specs, training=training)
+
+        module.serve, module.trace = serve, trace_both
+
+    return edit
+
+
+def _one_type(call: Any, inputs: dict[str, tf.Tensor], training: bool) -> Any:
+    types = tf.zeros_like(inputs["input_type_ids"])
+    return call({**inputs, "input_type_ids": types}, training)
+
+
+def _no_dropout(call: Any, inputs: dict[str, tf.Tensor], training: bool) -> Any:
+    return call(inputs, training=False)
+
+
+def _outputs_of_embedding(change: Callable[[tf.Tensor], tf.Tensor], name: str) -> Plant:
+    def edit(module: Any) -> None:
+        right = module._outputs.value
+
+        def outputs(text: tf.Tensor) -> dict[str, Any]:
+            found = right(text)
+            return {**found, name: change(found[name])}
+
+        module._outputs.value = outputs
+
+    return changed(EMBEDDING, edit)
+
+
 _READ = "variables: those that the call reads"
 _AMONG = "variables: trainable ones are among all"
 _ATTRIBUTES = (
@@ -165,6 +226,13 @@ _ATTRIBUTES = (
     ("no vocabulary", _no("vocab_file"), "assets: the vocabulary"),
     ("no casing", _no("do_lower_case"), "assets: do_lower_case"),
     ("casing an integer", _casing_an_integer, "assets: do_lower_case"),
+    (
+        "signature of the head's something else",
+        _signature_of_head,
+        "signatures: return what the calls return",
+    ),
+    ("serve of one type", _serve(_one_type), "serve: is the call"),
+    ("serve without dropout", _serve(_no_dropout), "serve: is the call"),
     (
         "signature of something else",
         _signature_of_layer,
@@ -241,6 +309,12 @@ DEFECTS = (
     *(
         Defect(n, ENCODER, encoder(edit=edit, with_mlm="mlm" in found_by or "head" in n), found_by)
         for n, edit, found_by in _ATTRIBUTES
+    ),
+    Defect(
+        "outputs beside the vectors empty",
+        EMBEDDING,
+        _outputs_of_embedding(tf.zeros_like, "sequence_output"),
+        "signatures: vectors and what they are made from",
     ),
     *(Defect(name, PAIR, plant, found_by) for name, plant, found_by in _PAIRS),
 )

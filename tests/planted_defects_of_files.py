@@ -190,6 +190,11 @@ _FILES = (
     ("a file lost after the export", _with_manifest(lambda path: _asset(path).unlink()), _MANIFEST),
     ("another digest", _with_manifest(_other_digest), _MANIFEST),
     (
+        "a manifest of another kind",
+        lambda path: manifests.write(str(path), {"kind": "preprocessing"}),
+        "manifest: describes the SavedModel",
+    ),
+    (
         "a manifest that is none",
         _with_manifest(lambda path: (path / manifests.FILE).write_text("{}")),
         _MANIFEST,
