@@ -14,7 +14,8 @@ import tensorflow as tf
 from exporter import contracts, folder_entries, loaded_models, manifests, saved_models, saved_text
 from exporter.contracts_of_attributes import ASSETS, asset_path
 from exporter.contracts_of_calls import LIMIT, largest
-from exporter.contracts_of_preprocessing import default_length, lower_cases, special_ids
+from exporter.contracts_of_preprocessing import default_length, special_ids
+from exporter.contracts_of_tokens import lower_cases
 
 _KINDS = {
     "model": loaded_models.ENCODER,
