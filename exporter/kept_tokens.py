@@ -81,8 +81,14 @@ class _Parts:
 
     def __init__(self, text: tf.Tensor, pattern: str, ids: tuple[tuple[str, int], ...]) -> None:
         self._text = tf.convert_to_tensor(text, tf.string)
-        self.texts, starts, _ = tf_text.regex_split_with_offsets(self._text, pattern, pattern)
+        # Which ends texts at null characters.
+        splittable = tf.strings.regex_replace(self._text, r"\x00", "\x01")
+        _, starts, limits = tf_text.regex_split_with_offsets(splittable, pattern, pattern)
         self.starts = starts.values
+        of_part = tf.gather(self._text, starts.value_rowids())
+        self.texts = starts.with_values(
+            tf.strings.substr(of_part, starts.values, limits.values - starts.values)
+        )
         found = tf.fill(tf.shape(self.texts.values), -1)
         for spelling, i in ids:
             found = tf.where(self.texts.values == spelling, i, found)

@@ -62,6 +62,12 @@ def test_sentencepiece() -> None:
     assert tokenizer.tokenize_flat(text).to_list() == tokens.to_list()
 
 
+def test_null_characters_do_not_end_texts() -> None:
+    tokenizer = _make("wordpiece")
+    found = _spans(tokenizer, "a\0b [MASK]\0 list")
+    assert found == [("a", "a"), ("b", "b"), ("[MASK]", "[MASK]"), ("list", "list")]
+
+
 @pytest.mark.parametrize("kind", ["wordpiece", "sentencepiece"])
 def test_texts_without_them_are_tokenized_as_ever(kind: str) -> None:
     kept = _make(kind)

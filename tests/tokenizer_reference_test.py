@@ -62,3 +62,21 @@ def test_unknown_token_spelled_otherwise(tmp_path: pathlib.Path) -> None:
             special_tokens={"unknown_id": "<unk>"},
         )
     )
+
+
+def test_special_tokens_are_kept(tmp_path: pathlib.Path) -> None:
+    path = made.write(tmp_path)
+    choices = settings.TokenizerSettings(vocab_file=path, do_lower_case=True, strip_accents=True)
+    tokenize, _ = tokenizer_reference.make(choices)
+    kept = tokenizer_reference.keeping(tokenize, {"[MASK]": 4, "[MASK]s": 3})
+    texts = ["the [MASK]fox", "", "[MASK]s", "\0[MASK][MASK]a\0b"]
+    ids = made.ID
+    assert kept(tf.constant(texts)).to_list() == [
+        [[ids["the"]], [4], [ids["fox"]]],
+        [],
+        [[3]],
+        [[4], [4], [ids["a"]], [ids["[UNK]"]]],
+    ]
+    tokenizer = tokenizers.make(vocab_file=path, do_lower_case=True, keep_special_tokens=True)
+    kept = tokenizer_reference.keeping(tokenize, {"[MASK]": 4})
+    made.assert_equal(tokenizer.tokenize(texts), kept(tf.constant(texts)))

@@ -90,6 +90,20 @@ class TestRightExports:
         assert "mlm outputs at length 16" in out
         assert "gradients" not in out
 
+    def test_what_is_not_bound_is_taken_from_the_manifest(
+        self, exports: pathlib.Path, verify: Run
+    ) -> None:
+        status, out, _ = verify(
+            f"--export_path={exports}/preprocessing", *_SOURCE[:2], "--verify=quick"
+        )
+        assert status == 0
+        (line,) = (line for line in out.splitlines() if "choices of the manifest" in line)
+        assert "not checked" in line
+        assert line.endswith(
+            "taken, as nothing else is bound: preprocessing.default_seq_length = 32, "
+            "tokenizer.do_lower_case = True"
+        )
+
     def test_the_page_is_html_that_needs_nothing_else(
         self, exports: pathlib.Path, verify: Run, tmp_path: pathlib.Path
     ) -> None:
@@ -133,6 +147,22 @@ class TestWrongExports:
         )
         assert status == errors.EXIT_VERIFICATION_FAILED
         assert "FAILED       packed inputs" in out
+
+    def test_another_choice_than_the_manifests_is_named(
+        self, exports: pathlib.Path, verify: Run
+    ) -> None:
+        status, out, _ = verify(
+            f"--export_path={exports}/preprocessing",
+            *_SOURCE,
+            "--gin_params=preprocessing.truncation = 'waterfall'",
+            "--verify=quick",
+        )
+        assert status == errors.EXIT_VERIFICATION_FAILED
+        assert "FAILED       packed pairs" in out
+        assert (
+            "look at: the manifest says preprocessing.truncation = 'equal_size', not 'waterfall'; "
+            "seq_length, truncation"
+        ) in out
 
     def test_a_damaged_file(
         self, exports: pathlib.Path, verify: Run, tmp_path: pathlib.Path
