@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import tensorflow as tf
 
@@ -84,11 +84,12 @@ def tokens_are_the_vocabularys(model: loaded_models.Model) -> str:
         if texts == sample_texts.null_characters() and any(map(text.ends_at_null, ways)):
             continue
         got = model.loaded.tokenize(tf.constant(texts))
-        told = [token_rows.flat_difference(text.tokenize(texts, way), got, texts) for way in ways]
+        told = [token_rows.flat_difference(made(texts), got, texts) for made in ways.values()]
         contracts.require(None in told, f"of {what}: {told[0]}")
-        ways = [way for way, other in zip(ways, told, strict=True) if other is None]
+        kept = [way for way, other in zip(ways, told, strict=True) if other is None]
+        ways = {way: ways[way] for way in kept}
         count += int(tf.size(got.flat_values))
-    return f"{count} tokens, {ways[0]}"
+    return f"{count} tokens, {next(iter(ways))}"
 
 
 def _with_unknown(model: loaded_models.Model, text: saved_text.Text) -> saved_text.Text:
@@ -100,21 +101,24 @@ def _with_unknown(model: loaded_models.Model, text: saved_text.Text) -> saved_te
     return text
 
 
-def _fitting(model: loaded_models.Model, text: saved_text.Text) -> list[saved_text.Way]:
-    """Returns the ways in which ordinary texts are tokenized, the common ones first."""
+def _fitting(
+    model: loaded_models.Model, text: saved_text.Text
+) -> dict[saved_text.Way, Callable[[Texts], list[list[int]]]]:
+    """Returns the ways in which ordinary texts are tokenized, with what does so, common first."""
     batches = (_ORDINARY, sample_texts.INVALID)
     got = [model.loaded.tokenize(tf.constant(texts)) for texts in batches]
     told: list[token_rows.Difference] = []
     for ways in _ways(text, special_ids(model)):
-        fitting = []
+        fitting = {}
         for way in ways:
+            made = text.tokenizer(way)
             others = [
-                token_rows.flat_difference(text.tokenize(texts, way), tokens, texts)
+                token_rows.flat_difference(made(texts), tokens, texts)
                 for texts, tokens in zip(batches, got, strict=True)
             ]
             other = next((other for other in others if other is not None), None)
             if other is None:
-                fitting.append(way)
+                fitting[way] = made
             else:
                 told.append(other)
         if fitting:

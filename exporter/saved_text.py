@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import sentencepiece
 import tensorflow as tf
@@ -46,7 +46,7 @@ class Way:
 
     lower_case: bool
     strip_accents: bool
-    kept: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    kept: Mapping[str, int] = dataclasses.field(default_factory=dict, hash=False)
     fast: bool = False
 
     def __str__(self) -> str:
@@ -90,20 +90,16 @@ class Text:
         """Whether TensorFlow Text ends texts at null characters, which no export has to."""
         return self.vocab_file is not None and way.lower_case and not way.strip_accents
 
-    def tokenize(self, texts: Sequence[bytes], way: Way) -> list[list[int]]:
-        """Returns the tokens of texts, as TensorFlow Text and SentencePiece make them in Python.
+    def tokenizer(self, way: Way) -> Callable[[Sequence[bytes]], list[list[int]]]:
+        """Returns what gives the tokens of texts, by TensorFlow Text and SentencePiece in Python.
 
         Args:
-          texts: The texts.
           way: How text is normalized, and by which tokenizer.
-
-        Raises:
-          ValueError: There is no such tokenizer for this vocabulary.
         """
-        tokenize = self._wordpiece(way) if self.vocab_file is not None else self._sentencepiece(way)
+        made = self._wordpiece(way) if self.vocab_file is not None else self._sentencepiece(way)
         if way.kept:
-            tokenize = tokenizer_reference.keeping(tokenize, way.kept)
-        return token_rows.flat(tokenize(tf.constant(texts, tf.string)))
+            made = tokenizer_reference.keeping(made, way.kept)
+        return lambda texts: token_rows.flat(made(tf.constant(texts, tf.string)))
 
     def _wordpiece(self, way: Way) -> tokenizer_reference.Tokenize:
         if way.fast:
