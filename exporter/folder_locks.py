@@ -51,6 +51,44 @@ def lock(folder: str, *, wait: bool = False) -> int | None:
     return descriptor
 
 
+def share(folder: str) -> int:
+    """Locks a folder together with others who share it, until the returned descriptor is closed.
+
+    Waits while a process has it alone.
+
+    Args:
+      folder: The folder.
+
+    Raises:
+      OSError: The folder is not there, or cannot be read.
+    """
+    descriptor = _opened(folder)
+    share_again(descriptor)
+    return descriptor
+
+
+def share_again(descriptor: int) -> None:
+    """Shares a folder with others, after `is_last`."""
+    with _without_locks_where_there_are_none():
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+def is_last(descriptor: int) -> bool:
+    """Whether no other process shares a folder; if so, none can until `share_again`.
+
+    If not, it is not shared by this one any more.
+
+    Args:
+      descriptor: What `share` has returned.
+    """
+    try:
+        with _without_locks_where_there_are_none():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _opened(folder: str) -> int:
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 

@@ -88,17 +88,29 @@ def of_export(path: str) -> dict[str, dict[str, Any]]:
     return {folder: manifest for folder, manifest in found.items() if manifest is not None}
 
 
-def differences(path: str, manifest: Mapping[str, Any]) -> list[str]:
+def digest(file: str) -> dict[str, Any]:
+    """Returns size and SHA-256 of a file."""
+    found, size = hashlib.sha256(), 0
+    for piece in _slices(file):
+        found.update(piece)
+        size += len(piece)
+    return {"sha256": found.hexdigest(), "size": size}
+
+
+def differences(
+    path: str, manifest: Mapping[str, Any], of_file: Callable[[str], dict[str, Any]] = digest
+) -> list[str]:
     """Compares a SavedModel's files with the manifest.
 
     Args:
       path: The SavedModel's folder.
       manifest: Its manifest, as `read` returns it.
+      of_file: Returns size and SHA-256 of a file.
 
     Returns:
       One line for each file that is missing, has been added or is another, by name.
     """
-    expected, got = manifest["files"], digests(path)
+    expected, got = manifest["files"], digests(path, of_file)
     lines = []
     for name in sorted(expected.keys() | got.keys()):
         if name not in got:
@@ -110,15 +122,6 @@ def differences(path: str, manifest: Mapping[str, Any]) -> list[str]:
             what = "has other bytes" if sizes[0] == sizes[1] else f"has {sizes[0]} bytes, not "
             lines.append(f"{name} {what}{'' if sizes[0] == sizes[1] else sizes[1]}")
     return lines
-
-
-def digest(file: str) -> dict[str, Any]:
-    """Returns size and SHA-256 of a file."""
-    found, size = hashlib.sha256(), 0
-    for piece in _slices(file):
-        found.update(piece)
-        size += len(piece)
-    return {"sha256": found.hexdigest(), "size": size}
 
 
 def digests(

@@ -104,11 +104,8 @@ def _made(path: str, write: Callable[[], Any], name: str | None) -> Product:
 
 def _digest(file: str) -> dict[str, Any]:
     """Returns a file's digest; links of one file are read once."""
-    if "://" in file or sharing.folder() is None:
-        return manifests.digest(file)
-    status = os.stat(file)
-    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    return sharing.once("file", key, lambda: manifests.digest(file), keep=_KEPT)
+    is_shared = "://" not in file and sharing.folder() is not None
+    return shared_files.digest(file) if is_shared else manifests.digest(file)
 
 
 def _known(folder: str, kind: str, key: Hashable) -> Product | None:
@@ -117,7 +114,8 @@ def _known(folder: str, kind: str, key: Hashable) -> Product | None:
         return None
     try:
         with open(file, encoding="utf-8") as stream:
-            return Product(**json.load(stream))
+            digest, text = stream.read().split("\n", 1)
+            return Product(**json.loads(text)) if digest == _text_digest(text) else None
     except (OSError, ValueError, TypeError):
         return None  # Not made yet, or by nobody that is known.
 
@@ -126,11 +124,12 @@ def _remember(folder: str, kind: str, key: Hashable, product: Product) -> None:
     file = _record(folder, kind, key)
     if file is None:
         return
+    text = json.dumps(dataclasses.asdict(product))
     new = f"{file}.{secrets.token_hex(4)}"
     # Another process may have removed the folder; then nothing is linked either.
     with contextlib.suppress(FileNotFoundError):
         with open(new, "w", encoding="utf-8") as stream:
-            json.dump(dataclasses.asdict(product), stream)
+            stream.write(f"{_text_digest(text)}\n{text}")
         os.replace(new, file)
 
 
@@ -139,4 +138,8 @@ def _record(folder: str, kind: str, key: Hashable) -> str | None:
     text = repr((code_digests.of_exporter(), key))
     if _ADDRESS in text:
         return None
-    return os.path.join(folder, f"{kind}-{hashlib.sha256(text.encode()).hexdigest()}.json")
+    return os.path.join(folder, f"{kind}-{_text_digest(text)}.json")
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

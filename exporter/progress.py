@@ -29,8 +29,18 @@ def silence() -> None:
     _silent = True
 
 
+def tell(what: str) -> None:
+    """Has `shared` return what is done now, and says nothing of it.
+
+    Args:
+      what: What is done, as "tracing the encoder".
+    """
+    if _shared is not None:
+        _shared[:] = what.encode()[: mmap.PAGESIZE].ljust(mmap.PAGESIZE, b"\0")
+
+
 def shared() -> str:
-    """Returns the step that was begun last here or in a process forked from this one."""
+    """Returns what is done, here or in a process forked from this one: what was told last."""
     return "" if _shared is None else _shared[:].rstrip(b"\0").decode(errors="replace")
 
 
@@ -48,8 +58,7 @@ def step(what: str) -> Iterator[None]:
     if _silent:
         yield
         return
-    if _shared is not None:
-        _shared[:] = what.encode()[: mmap.PAGESIZE].ljust(mmap.PAGESIZE, b"\0")
+    tell(what)
     terminal = sys.stderr.isatty()
     if terminal:
         print(f"  {what} …", end="", file=sys.stderr, flush=True)

@@ -22,6 +22,19 @@ def test_one_at_a_time(tmp_path: pathlib.Path) -> None:
     os.close(last)
 
 
+def test_shared_by_some(tmp_path: pathlib.Path) -> None:
+    first, second = (folder_locks.share(str(tmp_path)) for _ in range(2))
+    assert folder_locks.lock(str(tmp_path)) is None
+    assert not folder_locks.is_last(first)
+    # Which gave up its own share.
+    assert folder_locks.is_last(second)
+    folder_locks.share_again(second)
+    folder_locks.share_again(first)
+    assert not folder_locks.is_last(second)
+    os.close(first)
+    os.close(second)
+
+
 def test_a_file_system_without_locks(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

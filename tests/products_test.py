@@ -75,7 +75,9 @@ def test_what_only_this_process_knows_stays_here(maker: _Maker) -> None:
     assert [name for name in os.listdir(maker.folder / "shared") if "model" in name] == []
 
 
-@pytest.mark.parametrize("damage", ["no files", "no folder", "a record cut off"])
+@pytest.mark.parametrize(
+    "damage", ["no files", "no folder", "a record cut off", "another record", "a damaged file"]
+)
 def test_what_is_gone_is_made_again(maker: _Maker, damage: str) -> None:
     shared = maker.folder / "shared"
     with sharing.results(str(shared)):
@@ -87,6 +89,10 @@ def test_what_is_gone_is_made_again(maker: _Maker, damage: str) -> None:
                 file.unlink()
     elif damage == "no folder":
         shutil.rmtree(shared)
+    elif damage == "another record":
+        record.write_text(record.read_text().replace('"said": [1]', '"said": [3]'))
+    elif damage == "a damaged file":
+        (maker.folder / "first" / "assets" / "vocab").write_text("sword")
     else:
         record.write_text(record.read_text()[:20])
     with sharing.results(str(shared)):

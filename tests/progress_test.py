@@ -62,3 +62,14 @@ def test_elsewhere_a_failed_step_says_nothing(caplog: pytest.LogCaptureFixture) 
     with pytest.raises(ZeroDivisionError), progress.step("writing"):
         raise ZeroDivisionError
     assert not caplog.messages
+
+
+def test_what_is_done_is_told_without_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_shared", None)
+    progress.tell("nothing")
+    assert not progress.shared()
+    progress.share()
+    with progress.step("importing"):
+        assert progress.shared() == "importing"
+    progress.tell("running")
+    assert progress.shared() == "running"

@@ -6,15 +6,17 @@ pandas.read_csv("results.csv")
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from exporter.sweep import jobs, scores, states, sweep_pages
+from exporter import folder_locks, folders
+from exporter.sweep import jobs, kept_texts, scores, states, sweep_pages
 
 JSON_LINES, CSV, PAGE = "results.jsonl", "results.csv", "results.html"
 COLUMNS = jobs.COLUMNS
@@ -34,16 +36,19 @@ def write(
 
     Returns:
       The records.
+
+    Raises:
+      UserError: There is no room or permission.
     """
     scored = scores.columns([state.scores for state in known.values()])
     records = [_record(job, known.get(job.name), scored) for job in planned]
     labels = _labels(planned)
-    tf.io.gfile.makedirs(folder)
-    _replace(f"{folder}/{JSON_LINES}", "".join(f"{json.dumps(record)}\n" for record in records))
-    _replace(
-        f"{folder}/{CSV}",
-        _csv(records, list(dict.fromkeys(["name", *labels, *COLUMNS[1:], *scored]))),
-    )
+    lines = "".join(f"{json.dumps(record)}\n" for record in records)
+    # A label may be a column, as `step` of checkpoints.
+    columns = list(dict.fromkeys(["name", *labels, *COLUMNS[1:], *scored]))
+    with _alone_in(folder):  # Or the two could be of different sweeps.
+        kept_texts.replace(f"{folder}/{JSON_LINES}", lines)
+        kept_texts.replace(f"{folder}/{CSV}", _csv(records, columns))
     return records
 
 
@@ -56,10 +61,23 @@ def write_page(
       folder: The sweep's folder.
       planned: All points' jobs.
       records: What `write` has returned.
+
+    Raises:
+      UserError: There is no room or permission.
     """
     labels = _labels(planned)
     scored = scores.means(records[0].keys() - {*COLUMNS, *labels}) if records else []
-    _replace(f"{folder}/{PAGE}", sweep_pages.page(folder, labels, records, scored))
+    kept_texts.replace(f"{folder}/{PAGE}", sweep_pages.page(folder, labels, records, scored))
+
+
+@contextlib.contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        with kept_texts.telling(folder):
+            tf.io.gfile.makedirs(folder)
+            if not folders.is_remote(folder):
+                stack.enter_context(folder_locks.alone_in(folder))
+        yield
 
 
 def _labels(planned: Sequence[jobs.Job]) -> list[str]:
@@ -92,9 +110,3 @@ def _csv(records: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | dict) else value
-
-
-def _replace(path: str, text: str) -> None:
-    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
-        file.write(text)
-    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import errno
+import gc
 import json
 import logging
 import os
 import time
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
-from exporter import config, errors, folder_locks, folders, manifests
-from exporter.sweep import jobs, states
+from exporter import config, errors, folder_locks, folders, manifests, sharing
+from exporter.sweep import jobs, kept_texts, run_logs, states
 
 LOG = "log.txt"
 _ROOT = "exporter.export"
 _GRAPH = "saved_model.pb"
+# File systems that have nothing to wait for.
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
+# How many files are known to be on the disk.
+_KEPT = 1000
 _logger = logging.getLogger(__name__)
 
 
@@ -31,14 +34,30 @@ def run(job: jobs.Job, *, wait: bool) -> states.State | None:
       wait: Whether to wait while another sweep makes the same one.
 
     Returns:
-      What became of it, which is also written beside it; None if another sweep is making it.
+      What became of it, which is also written beside it, unless there is no room for that; None if
+      another sweep is making it.
     """
-    tf.io.gfile.makedirs(job.record)
+    try:
+        return _locked(job, wait=wait)
+    except errors.UserError as error:  # What is known of it cannot be written.
+        return states.State(
+            job.name, states.FAILED, job.digest, job.values, message=error.received, stops=True
+        )
+
+
+def _locked(job: jobs.Job, *, wait: bool) -> states.State | None:
+    """Makes an export, and no other sweep does it meanwhile.
+
+    Raises:
+      UserError: There is no room or permission for what is known of it.
+    """
     held = None
-    if not folders.is_remote(job.record):
-        held = folder_locks.lock(job.record, wait=wait)
-        if held is None:
-            return None
+    with kept_texts.telling(job.record):
+        tf.io.gfile.makedirs(job.record)
+        if not folders.is_remote(job.record):
+            held = folder_locks.lock(job.record, wait=wait)
+            if held is None:
+                return None
     try:
         state = states.read(job.record)
         # Another sweep may have made it meanwhile.
@@ -55,21 +74,25 @@ def run(job: jobs.Job, *, wait: bool) -> states.State | None:
 
 def _made(job: jobs.Job) -> states.State:
     start = time.perf_counter()
-    status, message = states.SUCCEEDED, None
-    scores: dict[str, float] = {}
-    with _logged(f"{job.record}/{LOG}"):
+    status, message, stops = states.SUCCEEDED, None, False
+    found: dict[str, Any] = {}
+    with run_logs.opened(f"{job.record}/{LOG}"):
         try:
             _export(job)
-            for measure in job.measures:
-                scores.update(measure.of(job.path))
+            scores = {n: s for measure in job.measures for n, s in measure.of(job.path).items()}
+            found = {"scores": scores, **_found(job)}
+            _require_lasting(job)
         except (errors.UserError, errors.VerificationError) as error:
-            status, message = states.FAILED, str(error)
+            status, message, stops = states.FAILED, str(error), kept_texts.is_no_room(error)
             _logger.info("error: %s", error)
         except Exception as error:  # noqa: BLE001 (whatever it is, the other exports go on)
             status, message = states.FAILED, f"{type(error).__name__}: {error}"
+            stops = kept_texts.is_no_room(error)
             _logger.info("%s", traceback.format_exc())
+        if status == states.FAILED:
+            found = {}
+            gc.collect()  # What TensorFlow says of objects when they go, belongs here, too.
     seconds = round(time.perf_counter() - start, 3)
-    found = _found(job) if status == states.SUCCEEDED else {}
     return states.State(
         job.name,
         status,
@@ -77,7 +100,7 @@ def _made(job: jobs.Job) -> states.State:
         job.values,
         message=message,
         seconds=seconds,
-        scores=scores,
+        stops=stops,
         **found,
     )
 
@@ -108,7 +131,44 @@ def _found(job: jobs.Job) -> dict[str, Any]:
         "max_difference": max(differences, default=None),
         "step": _step(job),
         "files": files,
+        "manifests": states.manifest_digests(job.path),
     }
+
+
+def _require_lasting(job: jobs.Job) -> None:
+    """Checks that an export's files are those that were verified, and has them written to the disk.
+
+    Other exports link them, and whoever writes to one of these writes to all. Without power, a file
+    may have its size and time, and none of its bytes.
+
+    Raises:
+      VerificationError: They are others.
+    """
+    lines = states.damages(job.path)
+    if lines:
+        raise errors.VerificationError(
+            f"What was verified has been changed meanwhile: {'; '.join(lines)}"
+        )
+    if not folders.is_remote(job.path):
+        for name in states.files(job.path):
+            _sync(f"{job.path}/{name}")
+
+
+def _sync(file: str) -> None:
+    status = os.stat(file)
+
+    def sync() -> bool:
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise
+        finally:
+            os.close(descriptor)
+        return True
+
+    sharing.once("synced", (status.st_dev, status.st_ino, status.st_mtime_ns), sync, keep=_KEPT)
 
 
 def _step(job: jobs.Job) -> int | None:
@@ -116,34 +176,3 @@ def _step(job: jobs.Job) -> int | None:
         if "checkpoint" in manifest:
             return manifest["checkpoint"]["step"]
     return None
-
-
-class _Log(io.TextIOBase):
-    """A text stream that is written to a file of `tf.io.gfile`."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def write(self, text: str) -> int:
-        self._file.write(text)
-        self._file.flush()  # To be read while the export runs, and after it was killed.
-        return len(text)
-
-
-@contextlib.contextmanager
-def _logged(path: str) -> Iterator[None]:
-    """While open, what is logged and printed goes to a file, and nowhere else."""
-    logger = logging.getLogger("exporter")
-    handlers, level, propagates = logger.handlers, logger.level, logger.propagate
-    with tf.io.gfile.GFile(path, "w") as file:
-        stream = _Log(file)
-        logger.handlers = [logging.StreamHandler(stream)]
-        logger.setLevel(min(level or logging.INFO, logging.INFO))
-        logger.propagate = False  # Or the root's handlers would say it once more.
-        try:
-            with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-                yield
-        finally:
-            logger.handlers = handlers
-            logger.setLevel(level)
-            logger.propagate = propagates

@@ -14,8 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import errors, manifests
-from exporter.sweep import jobs
+from exporter import errors, folders, manifests, shared_files
+from exporter.sweep import jobs, kept_texts
 
 STARTED, SUCCEEDED, FAILED = "started", "succeeded", "failed"
 _VERSION = 1
@@ -41,6 +41,9 @@ class State:
       step: The global step of the checkpoint, where there is one.
       scores: Its scores, where it was scored, by their names.
       files: Size and time of modification of each of its files, by relative path.
+      manifests: The SHA-256 of each of its manifests, which have those of all other files, by
+        relative path.
+      stops: Whether it failed for want of room, so that the sweep cannot go on.
     """
 
     name: str
@@ -58,6 +61,8 @@ class State:
     step: int | None = None
     scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
     files: Mapping[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    manifests: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    stops: bool = False
 
 
 def read(record: str) -> State | None:
@@ -85,13 +90,17 @@ def read(record: str) -> State | None:
 
 
 def write(record: str, state: State) -> None:
-    """Keeps what is known of an export: at any moment the old text is there or the new one."""
-    tf.io.gfile.makedirs(record)
-    path = f"{record}/{jobs.STATE_FILE}"
+    """Keeps what is known of an export: at any moment the old text is there or the new one.
+
+    Args:
+      record: The folder beside the export.
+      state: What is known.
+
+    Raises:
+      UserError: There is no room or permission.
+    """
     text = json.dumps({"version": _VERSION, **dataclasses.asdict(state)}, indent=1)
-    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
-        file.write(f"{text}\n")
-    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
+    kept_texts.replace(f"{record}/{jobs.STATE_FILE}", f"{text}\n")
 
 
 def why(job: jobs.Job, state: State | None) -> str | None:
@@ -130,12 +139,38 @@ def is_intact(path: str, state: State) -> bool:
     if there.keys() != state.files.keys():
         return False
     try:
-        found = manifests.of_export(path)
-    except errors.UserError:
+        if state.manifests and manifest_digests(path) != state.manifests:
+            return False
+        return not damages(path)
+    except errors.UserError:  # A manifest is damaged itself.
         return False
-    return bool(found) and not any(
-        manifests.differences(folder, manifest) for folder, manifest in found.items()
-    )
+
+
+def damages(path: str) -> list[str]:
+    """Compares an export's files with the digests in its manifests.
+
+    Args:
+      path: The export, which is there.
+
+    Returns:
+      One line for each file that is missing, has been added or is another.
+
+    Raises:
+      UserError: A manifest is none that this version can read.
+    """
+    of_file = manifests.digest if folders.is_remote(path) else shared_files.digest
+    found = manifests.of_export(path)
+    lines = [] if found else ["there is no manifest"]
+    for folder, manifest in found.items():
+        part = f"{os.path.basename(folder)}/" if folder != path else ""
+        lines += [f"{part}{line}" for line in manifests.differences(folder, manifest, of_file)]
+    return lines
+
+
+def manifest_digests(path: str) -> dict[str, str]:
+    """Returns the SHA-256 of each manifest of an export, by relative path."""
+    names = [f"{folder}/{manifests.FILE}"[len(path) + 1 :] for folder in manifests.of_export(path)]
+    return {name: manifests.digest(f"{path}/{name}")["sha256"] for name in names}
 
 
 def files(path: str) -> dict[str, tuple[int, int]]:

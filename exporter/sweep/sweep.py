@@ -9,11 +9,11 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gin
 
-from exporter import config, errors, shared_files, sharing
+from exporter import config, errors, progress, shared_files, sharing
 from exporter.sweep import (
     divided,
     jobs,
@@ -28,9 +28,14 @@ from exporter.sweep import (
     spaces,
 )
 
+if TYPE_CHECKING:
+    from exporter.sweep import states
+
 _ROOT = "exporter.sweep.sweep"
 _POINTS, _DRY_RUN = "sweep.points", "export.dry_run"
 _RESULTS_EVERY = 10.0  # Seconds.
+_RECEIVED = "received:"
+_PLANNING, _RUNNING = "planning a sweep", "running the exports of a sweep"
 
 
 @gin.configurable("sweep", module="exporter.sweep")
@@ -130,50 +135,122 @@ def _located(resolved: config.Resolved) -> Iterator[None]:
 def _plan(found: planning.Sweep, measures: Sequence[scores.Measure]) -> _Planned:
     with sharing.results():
         planned = planning.check(found)
-    if measures:
-        planned = scores.planned(planned, measures)
-    from exporter.sweep import states
+        progress.tell(_PLANNING)  # What TensorFlow's import has told is over.
+        if measures:
+            planned = scores.planned(planned, measures)
+        from exporter.sweep import states
 
-    return _Planned(planned, {j.name: states.why(j, states.read(j.record)) for j in planned})
+        # Exports have files in common, which are read once where they must be.
+        reasons = {j.name: states.why(j, states.read(j.record)) for j in planned}
+    return _Planned(planned, reasons)
 
 
 def _launch(launcher: launchers.Launcher, planned: _Planned) -> None:
-    from exporter.sweep import results, states
+    """Runs what is to be done, and writes what came of it.
 
-    wanted = planned.wanted
-    _link_known(planned)
-    seen = monitor.Monitor(len(wanted), len(planned.exports) - len(wanted), sys.stderr)
+    Raises:
+      UserError: There is no room, or the launcher cannot go on.
+      IncompleteError: Exports failed; the others are complete.
+    """
+    from exporter.sweep import kept_texts, states
+
     known = {j.name: s for j in planned.exports if (s := states.read(j.record)) is not None}
-    events = launcher.run(wanted)
-    written = time.monotonic()
-    try:
-        for event in events:
-            seen.see(event)
-            if event.state is not None:
-                known[event.job.name] = event.state
-                if time.monotonic() - written > _RESULTS_EVERY:
-                    results.write(planned.folder, planned.exports, known)
-                    written = time.monotonic()
-    finally:
-        getattr(events, "close", lambda: None)()
-        seen.end()
-        records = results.write(planned.folder, planned.exports, known)
-        results.write_page(planned.folder, planned.exports, records)
-        shared_files.remove(planned.exports[0].shared or "")
+    course = _Course(planned, known)
+    shared = planned.exports[0].shared
+    with contextlib.ExitStack() as stack:
+        if shared is not None:
+            with kept_texts.telling(shared):
+                stack.enter_context(shared_files.kept(shared))
+                _link_known(planned, shared)
+        course.run(launcher)
+        records = course.write(with_page=True)
     _summarize(planned, records)
 
 
-def _link_known(planned: _Planned) -> None:
+class _Course:
+    """What has become of a sweep's exports so far.
+
+    Args:
+      planned: What is to be done.
+      known: What is known of each export, by its name; changed with what happens.
+    """
+
+    def __init__(self, planned: _Planned, known: dict[str, states.State]) -> None:
+        self._planned = planned
+        self._known = known
+        count = len(planned.wanted)
+        self._seen = monitor.Monitor(count, len(planned.exports) - count, sys.stderr)
+        self._written = time.monotonic()
+
+    def run(self, launcher: launchers.Launcher) -> None:
+        """Runs what is to be done, until it is or the sweep cannot go on.
+
+        Raises:
+          UserError: There is no room, or the launcher cannot go on.
+        """
+        progress.tell(_RUNNING)
+        events = launcher.run(self._planned.wanted)
+        try:
+            for event in events:
+                self._see(event)
+        except BaseException:
+            getattr(events, "close", lambda: None)()
+            self._seen.end()
+            with contextlib.suppress(errors.UserError):  # What came first is told.
+                self.write(with_page=True)
+            raise
+        self._seen.end()
+
+    def _see(self, event: launchers.Event) -> None:
+        from exporter.sweep import kept_texts
+
+        if event.state is None:
+            self._seen.see(event)
+            return
+        self._known[event.job.name] = event.state
+        if event.state.stops:
+            raise kept_texts.no_room(_received(event.state.message or event.job.name))
+        self._seen.see(event)
+        progress.tell(_RUNNING)
+        if time.monotonic() - self._written > _RESULTS_EVERY:
+            self.write()
+            self._written = time.monotonic()
+
+    def write(self, *, with_page: bool = False) -> Sequence[Mapping[str, Any]]:
+        """Writes what is known, and returns it.
+
+        Args:
+          with_page: Whether the page is written, too.
+
+        Raises:
+          UserError: There is no room or permission.
+        """
+        from exporter.sweep import results
+
+        folder, exports = self._planned.folder, self._planned.exports
+        records = results.write(folder, exports, self._known)
+        if with_page:
+            results.write_page(folder, exports, records)
+        return records
+
+
+def _received(message: str) -> str:
+    """Returns what a mistake's message says was received, or its first line."""
+    lines = [line.strip() for line in message.splitlines()]
+    told = [line for line in lines if line.startswith(_RECEIVED)]
+    return told[0].removeprefix(_RECEIVED).strip() if told else lines[0]
+
+
+def _link_known(planned: _Planned, shared: str) -> None:
     """Makes the files known of exports that are complete, where others are to be made."""
     from exporter import manifests
 
-    folder = planned.exports[0].shared
-    if folder is None or not planned.wanted:
+    if not planned.wanted:
         return
     complete = [job.path for job in planned.exports if not planned.reasons[job.name]]
     for path in complete:
         found = manifests.of_export(path)
-        shared_files.add_all(folder, [(path, found[path]["files"]) for path in found])
+        shared_files.add_all(shared, [(folder, found[folder]["files"]) for folder in found])
 
 
 def _summarize(planned: _Planned, records: Sequence[Mapping[str, Any]]) -> None:

@@ -21,8 +21,8 @@ def exported(tmp_path: pathlib.Path) -> jobs.Job:
     (path / "saved_model.pb").write_bytes(b"graph")
     manifests.write(str(path), {})
     job = jobs.Job("a", str(path), {"x": [1, None]}, (), "d1", "", 0)
-    state = states.State("a", states.SUCCEEDED, "d1", job.values, files=states.files(job.path))
-    states.write(job.record, state)
+    found = {"files": states.files(job.path), "manifests": states.manifest_digests(job.path)}
+    states.write(job.record, states.State("a", states.SUCCEEDED, "d1", job.values, **found))
     return job
 
 
@@ -95,3 +95,17 @@ def test_a_file_too_many(job: jobs.Job) -> None:
 def test_another_manifest(job: jobs.Job, text: str) -> None:
     pathlib.Path(job.path, manifests.FILE).write_text(text)
     assert _why(job) == "damaged"
+
+
+def test_another_manifest_with_the_same_digests(job: jobs.Job) -> None:
+    manifest = pathlib.Path(job.path, manifests.FILE)
+    manifest.write_text(manifest.read_text().replace("{", "{ ", 1))
+    assert states.damages(job.path) == []
+    assert _why(job) == "damaged"
+
+
+def test_damages_are_named(job: jobs.Job) -> None:
+    _graph(job).write_bytes(b"grapH")
+    assert states.damages(job.path) == ["saved_model.pb has other bytes"]
+    pathlib.Path(job.path, manifests.FILE).unlink()
+    assert states.damages(job.path) == ["there is no manifest"]
