@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import gin
 
-from exporter import sharing
+from exporter import errors, sharing
 from exporter.sweep import jobs
 
 if TYPE_CHECKING:
@@ -32,13 +32,15 @@ class Event:
 
     Attributes:
       job: The job.
-      state: What became of it; None when it has started.
+      state: What became of it; None when it has started, or for what follows.
       note: What else happened to it, so that it does not run for now.
+      waits: Whether it waits for another sweep, which is making the same export.
     """
 
     job: jobs.Job
     state: State | None = None
     note: str | None = None
+    waits: bool = False
 
 
 class Launcher(Protocol):
@@ -53,6 +55,26 @@ class Launcher(Protocol):
           planned: The jobs; those that share an encoder follow each other.
         """
         ...
+
+
+def require_least(setting: str, least: int, value: float | None) -> None:
+    """Checks a launcher's number.
+
+    Args:
+      setting: The number's name in gin.
+      least: What it must be at least.
+      value: What it is; None for the default.
+
+    Raises:
+      UserError: It is too small.
+    """
+    if value is not None and value < least:
+        raise errors.UserError(
+            f"{setting} must be an integer of at least {least}.",
+            example=f"{setting} = 2",
+            received=repr(value),
+            setting=setting,
+        )
 
 
 def run_job(job: jobs.Job, *, wait: bool) -> State | None:
@@ -86,6 +108,7 @@ class InProcess:
                 state = run_job(job, wait=False)
                 if state is None:
                     waiting.append(job)
+                    yield Event(job, waits=True)
                 else:
                     yield Event(job, state)
             for job in waiting:

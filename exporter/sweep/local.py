@@ -39,6 +39,15 @@ class Local:
     num_workers: int | None = None
     retries: int = 2
 
+    def check(self) -> None:
+        """Checks the settings.
+
+        Raises:
+          UserError: A number is too small.
+        """
+        launchers.require_least("local.num_workers", 1, self.num_workers)
+        launchers.require_least("local.retries", 0, self.retries)
+
     def run(self, planned: Sequence[jobs.Job]) -> Iterator[launchers.Event]:
         """As `launchers.Launcher.run`."""
         if not planned:
@@ -116,22 +125,23 @@ class _Run:
         """Gives jobs to idle processes and yields what happens."""
         while True:
             for worker in self._workers:
-                job = self._give(worker) if worker.job is None else None
-                if job is not None:
-                    yield launchers.Event(job)
+                given = self._give(worker) if worker.job is None else None
+                if given is not None:
+                    yield given
             busy = {worker.connection: worker for worker in self._workers if worker.job}
             if not busy:
                 return
             for ready in connection.wait(list(busy)):
                 yield from self._ended(busy[ready])  # type: ignore[index]
 
-    def _give(self, worker: _Worker) -> jobs.Job | None:
+    def _give(self, worker: _Worker) -> launchers.Event | None:
         job, wait = self._queue.next(worker.group), False
         if job is None and self._elsewhere:
             job, wait = self._elsewhere.pop(0), True
-        if job is not None:
-            worker.send(job, wait=wait)
-        return job
+        if job is None:
+            return None
+        worker.send(job, wait=wait)
+        return launchers.Event(job, waits=wait)
 
     def _ended(self, worker: _Worker) -> Iterator[launchers.Event]:
         job = worker.job
@@ -143,6 +153,7 @@ class _Run:
             worker.start()
         elif state is None:
             self._elsewhere.append(job)
+            yield launchers.Event(job, waits=True)
         if state is not None:
             yield launchers.Event(job, state)
 

@@ -52,11 +52,14 @@ class Ray:
           UserError: A number is too small, or Ray is not installed.
         """
         for name, least in (("num_workers", 1), ("memory", 1), ("retries", 0)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise _wrong(name, f"an integer of at least {least}", value)
+            launchers.require_least(f"ray.{name}", least, getattr(self, name))
         if self.num_cpus <= 0:
-            raise _wrong("num_cpus", "a number above 0", self.num_cpus)
+            raise errors.UserError(
+                "ray.num_cpus must be a number above 0.",
+                example="ray.num_cpus = 2",
+                received=repr(self.num_cpus),
+                setting="ray.num_cpus",
+            )
         ray_sessions.require_ray()
 
     def run(self, planned: Sequence[jobs.Job]) -> Iterator[launchers.Event]:
@@ -202,11 +205,11 @@ class _Run:
         while True:
             self._ask_for_workers()
             for worker in [worker for worker in self._workers if worker.is_idle]:
-                job = self._give(worker)
-                if job is None:
+                given = self._give(worker)
+                if given is None:
                     self._dismiss(worker)  # Its room is another's.
                 else:
-                    yield launchers.Event(job)
+                    yield given
             if not self._workers and not self._waiting():
                 return
             answers = {worker.answer: worker for worker in self._workers}
@@ -239,18 +242,22 @@ class _Run:
         for worker in [w for w in self._workers if w.node is None][len(self._waiting()) :]:
             self._dismiss(worker)
 
-    def _give(self, worker: _Worker) -> jobs.Job | None:
+    def _give(self, worker: _Worker) -> launchers.Event | None:
         import tensorflow as tf
+
+        from exporter.sweep import kept_texts
 
         job, wait = self._queue.next(worker.group, worker.room), False
         fitting = [other for other in self._elsewhere if other.weights <= worker.room]
         if job is None and fitting:
             job, wait = fitting[0], True
             self._elsewhere.remove(job)
-        if job is not None:
+        if job is None:
+            return None
+        with kept_texts.telling(job.record):
             tf.io.gfile.makedirs(job.record)  # What the process must see.
-            worker.send(job, wait=wait)
-        return job
+        worker.send(job, wait=wait)
+        return launchers.Event(job, waits=wait)
 
     def _dismiss(self, worker: _Worker) -> None:
         import ray
@@ -275,6 +282,7 @@ class _Run:
             worker.node = self._welcome(*answer)
         elif answer is None:
             self._elsewhere.append(job)
+            yield launchers.Event(job, waits=True)
         elif isinstance(answer, ray_worker.Unseen):
             raise _unseen(answer.path, worker.node)
         else:
@@ -328,15 +336,6 @@ class _Run:
         state = states.State(job.name, states.FAILED, job.digest, job.values, message=message)
         states.write(job.record, state)
         yield launchers.Event(job, state)
-
-
-def _wrong(name: str, rule: str, value: Any) -> errors.UserError:
-    return errors.UserError(
-        f"ray.{name} must be {rule}.",
-        example=f"ray.{name} = 2",
-        received=repr(value),
-        setting=f"ray.{name}",
-    )
 
 
 def _unseen(path: str, node: str | None) -> errors.UserError:

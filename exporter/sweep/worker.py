@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import signal
+import threading
 from multiprocessing import connection
 
 from exporter import parts, sharing
@@ -23,6 +25,7 @@ def work(jobs_in: connection.Connection, shared: str | None, threads: int) -> No
       shared: The folder of files that several exports have, or None.
       threads: How many threads one operation may use.
     """
+    _end_with_launcher()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Of a terminal's Ctrl-C, the launcher hears, too.
     gc.freeze()
     # What `tf.config.threading` sets would be written into each export.
@@ -38,3 +41,15 @@ def work(jobs_in: connection.Connection, shared: str | None, threads: int) -> No
                 jobs_in.send(state)
             except BrokenPipeError:
                 return
+
+
+def _end_with_launcher() -> None:
+    """Has this process killed when the launcher ends, in whatever it does then."""
+    launcher = multiprocessing.parent_process()
+    assert launcher is not None
+
+    def wait() -> None:
+        launcher.join()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()

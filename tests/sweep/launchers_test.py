@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +17,8 @@ import time
 import pytest
 
 import launch
-from exporter import folder_locks
-from exporter.sweep import launchers, states
+from exporter import folder_locks, manifests, shared_files, sharing
+from exporter.sweep import kept_texts, launchers, local, monitor, states
 from tests.sweep import launcher_cases
 
 _FILES = f"""
@@ -99,6 +102,106 @@ def test_another_sweep_makes_the_same_export(tmp_path: pathlib.Path) -> None:
     before = pathlib.Path(job.record, "export.json").stat().st_mtime_ns
     assert launchers.run_job(job, wait=True) == ended
     assert pathlib.Path(job.record, "export.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("launcher", [launchers.InProcess(), local.Local(num_workers=1)])
+def test_it_is_waited_for_after_all_else(
+    tmp_path: pathlib.Path, launcher: launchers.Launcher
+) -> None:
+    planned = [launcher_cases.job(tmp_path / "out", name, "") for name in ("held", "free")]
+    os.makedirs(planned[0].record)
+    held = folder_locks.lock(planned[0].record)
+    assert held is not None
+    shown = monitor.Monitor(2, 0, io.StringIO())
+    lines = []
+    for event in launcher.run(planned):
+        shown.see(event)
+        lines.append(f"{event.job.name}: {shown.line()}".partition(", 0 failed")[0])
+        if event.job.name == "free" and event.state is not None:
+            os.close(held)
+    waiting = "1 waiting for another sweep"
+    assert list(dict.fromkeys(lines)) == [
+        "held: 0/2 done, 1 running",
+        f"held: 0/2 done, 0 running, {waiting}",
+        f"free: 0/2 done, 1 running, {waiting}",
+        f"free: 1/2 done, 0 running, {waiting}",
+        *([f"held: 1/2 done, 0 running, {waiting}"] if isinstance(launcher, local.Local) else []),
+        "held: 2/2 done, 0 running",
+    ]
+
+
+def test_what_is_changed_before_it_is_complete_has_failed(tmp_path: pathlib.Path) -> None:
+    @dataclasses.dataclass
+    class Writes:
+        """A measure that writes to what it measures."""
+
+        def of(self, path: str) -> dict[str, float]:
+            pathlib.Path(path, "saved_model.pb").write_bytes(b"graph")
+            return {}
+
+    job = launcher_cases.job(tmp_path / "out", "more", "export.overwrite = True")
+    with sharing.results(job.shared):
+        state = launchers.run_job(dataclasses.replace(job, measures=(Writes(),)), wait=True)
+        assert state is not None
+        assert state.status == states.FAILED
+        assert (state.message or "").startswith(
+            "What was verified has been changed meanwhile: saved_model.pb has 5 bytes, not "
+        )
+        # Nor is it linked by what comes next.
+        again = launchers.run_job(job, wait=True)
+        assert again is not None
+        assert again.status == states.SUCCEEDED
+        assert states.damages(job.path) == []
+
+
+def test_nothing_is_taken_of_what_a_killed_sweep_left_damaged(tmp_path: pathlib.Path) -> None:
+    arguments = _arguments(tmp_path)
+    assert launch.run(["launch.py", *arguments]) == 0
+    out = tmp_path / "out"
+    found = {name: manifests.of_export(f"{out}/{name}") for name in ("16", "32", "64")}
+    # As it is while a sweep runs.
+    for exports in found.values():
+        shared_files.add_all(f"{out}/.shared", [(p, e["files"]) for p, e in exports.items()])
+    vocabulary = out / "16" / "assets" / "vocab.txt"
+    status = vocabulary.stat()
+    assert status.st_nlink == 4
+    with vocabulary.open("r+b") as file:
+        file.write(b"?")
+    os.utime(vocabulary, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    shutil.rmtree(out / "32")
+    assert launch.run(["launch.py", *arguments]) == 0
+    assert {name: status for name, (status, _) in _states(tmp_path).items()} == dict.fromkeys(
+        found, "succeeded"
+    )
+    assert {name: states.damages(f"{out}/{name}") for name in found} == {name: [] for name in found}
+    assert {name: manifests.of_export(f"{out}/{name}") for name in found} == found
+    assert not (out / ".shared").exists()
+
+
+@pytest.mark.parametrize("file", ["export.json", "results.jsonl"])
+def test_no_room_for_what_is_known(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+) -> None:
+    replace, left = kept_texts.replace, iter([True] * 2)
+
+    def full(path: str, text: str) -> None:
+        if (path.endswith(file) and not next(left, False)) or path.endswith("results.jsonl"):
+            raise kept_texts.no_room(f"{path} (No space left on device)")
+        replace(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kept_texts, "replace", full)
+        assert launch.run(["launch.py", *_arguments(tmp_path)]) == 2
+    told = capsys.readouterr().err.partition("error: ")[2].splitlines()
+    assert told[0].startswith("There must be room and permission to write a sweep's exports")
+    assert [line.rpartition("/")[2] for line in told[1:]] == [f"{file} (No space left on device)"]
+    known = {name: status for name, (status, _) in _states(tmp_path).items()}
+    assert set(known.values()) == {"succeeded"}
+    assert launch.run(["launch.py", *_arguments(tmp_path)]) == 0
+    assert f" {3 - len(known)} succeeded, {len(known)} skipped" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("launcher", ["in_process", "local"])

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import pathlib
+import select
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -54,6 +58,42 @@ def test_what_a_killed_process_did_is_done_again(
         [".shared", "killed.record", "other", "other.record"]
         + (["killed"] if status == "succeeded" else [])
     )
+
+
+# An export that does not end by itself.
+_SLEEPER = """
+import os, pathlib, time
+file = pathlib.Path(__file__).with_name("sleeper")
+file.with_suffix(".new").write_text(str(os.getpid()))
+os.replace(file.with_suffix(".new"), file)
+time.sleep(1000)
+"""
+_LAUNCHER = """
+import pathlib, sys
+from exporter.sweep import local
+from tests.sweep import launcher_cases
+folder = pathlib.Path(sys.argv[1])
+job = launcher_cases.job(folder / "out", "sleeping", "import sleeper_in_its_process")
+for event in local.Local(num_workers=1).run([job]):
+    pass
+"""
+
+
+def test_processes_end_when_the_launcher_is_killed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "sleeper_in_its_process.py").write_text(_SLEEPER)
+    paths = [str(tmp_path), str(pathlib.Path(local.__file__).parents[2]), *filter(None, sys.path)]
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", _LAUNCHER, tmp_path],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    while not (tmp_path / "sleeper").exists():
+        assert launcher.poll() is None
+        time.sleep(0.01)
+    worker = os.pidfd_open(int((tmp_path / "sleeper").read_text()))
+    launcher.kill()
+    launcher.wait()
+    assert select.select([worker], [], [], 60)[0], "it goes on without its launcher"
+    os.close(worker)
 
 
 def test_processes_end_when_the_launcher_stops(tmp_path: pathlib.Path) -> None:

@@ -111,6 +111,24 @@ def _sweep(folder: pathlib.Path, text: str, *flags: str) -> int:
             ),
         ),
         (
+            "sweep.launcher = @local()\nlocal.num_workers = 0",
+            (
+                "error: local.num_workers must be an integer of at least 1.\n"
+                "  received: 0\n"
+                "  where:    {file}:16\n"
+                "  example:  local.num_workers = 2\n"
+            ),
+        ),
+        (
+            "sweep.launcher = @local()\nlocal.retries = -1",
+            (
+                "error: local.retries must be an integer of at least 0.\n"
+                "  received: -1\n"
+                "  where:    {file}:16\n"
+                "  example:  local.retries = 2\n"
+            ),
+        ),
+        (
             "sweep.launcher = @ray()\nray.num_workers = 0",
             (
                 "error: ray.num_workers must be an integer of at least 1.\n"
