@@ -205,6 +205,7 @@ LOADED = (
         _calls.mlm_positions_are_honoured,
         "masked_lm_positions on their way to the head",
     ),
+    Clause("mlm: training is optional", _MLM, _calls.mlm_training_is_optional, _CALL),
     Clause("mlm: all that is permitted is traced", _MLM, _calls.mlm_calls_are_traced, _CALL),
     # Fine-tuning.
     Clause("variables: the lists are there", _WITH_WEIGHTS, _variables.lists, _LISTS, quick=True),
@@ -227,6 +228,12 @@ LOADED = (
         ENCODERS,
         _variables.gradients,
         "tf.stop_gradient, or copies of variables",
+    ),
+    Clause(
+        "variables: gradients of pooled_output alone reach the encoder",
+        ENCODERS,
+        _variables.pooled_gradients,
+        "tf.stop_gradient before the pooler",
     ),
     Clause(
         "variables: gradients reach the trainable ones",
@@ -261,6 +268,12 @@ LOADED = (
         _MLM,
         _variables.mlm_gradients,
         "tf.stop_gradient, or copies of variables",
+    ),
+    Clause(
+        "mlm variables: gradients of mlm_logits alone reach the encoder",
+        _MLM,
+        _variables.logits_gradients,
+        "tf.stop_gradient before the head",
     ),
     # What else is there.
     Clause(

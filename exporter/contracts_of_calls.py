@@ -174,6 +174,14 @@ def mlm_agrees(model: loaded_models.Model) -> str:
     return told(difference)
 
 
+def mlm_training_is_optional(model: loaded_models.Model) -> str:
+    """`training` is a keyword argument of `.mlm`, and False where it is not given."""
+    explicit = model.loaded.mlm(model.mlm_inputs, training=False)
+    difference = largest_of(model.mlm_outputs, explicit)
+    contracts.require(difference <= LIMIT, f"without it, outputs differ by {difference:.1e}")
+    return "False and not given"
+
+
 def mlm_default(model: loaded_models.Model) -> str:
     """`.mlm` returns `default`, too."""
     outputs = model.mlm_outputs

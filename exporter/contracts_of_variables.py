@@ -5,13 +5,14 @@ tensorflow.org/hub/reusable_saved_models: lists of variables and of regularizati
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from exporter import contracts, loaded_models
+from exporter import contracts, encoder_calls, loaded_models
 
 _LISTS = ("variables", "trainable_variables", "regularization_losses")
 _TEXTS = ("Some text.", "Another, longer text with more words in it")
@@ -100,6 +101,64 @@ def mlm_gradients(model: loaded_models.Model) -> str:
     """The same for a loss of `.mlm`'s logits."""
     inputs = model.mlm_inputs
     return _gradients(lambda: model.loaded.mlm(inputs, training=True), model.loaded.mlm)
+
+
+def pooled_gradients(model: loaded_models.Model) -> str:
+    """A loss of `pooled_output` alone reaches what one of `sequence_output` reaches."""
+    _require_no_routers(model)
+    loaded = model.loaded
+    trained = list(loaded.trainable_variables)
+    call = functools.partial(loaded, model.batch, training=True)
+    return _reach(trained, _reached(call, "sequence_output", trained), call, "pooled_output")
+
+
+def logits_gradients(model: loaded_models.Model) -> str:
+    """A loss of `mlm_logits` alone reaches the head, and what one of `sequence_output` reaches."""
+    _require_no_routers(model)
+    root, mlm = model.loaded, model.loaded.mlm
+    of_root, trained = list(root.trainable_variables), list(mlm.trainable_variables)
+    rows, length = model.outputs["sequence_output"].shape[:2]
+    everywhere = tf.tile(tf.range(length)[tf.newaxis], [rows, 1])
+    masked = {**model.batch, encoder_calls.POSITIONS_NAME: everywhere}
+    expected = _reached(
+        functools.partial(root, model.batch, training=True), "sequence_output", of_root
+    )
+    expected |= _refs(trained) - _refs(of_root)
+    return _reach(trained, expected, functools.partial(mlm, masked, training=True), "mlm_logits")
+
+
+def _require_no_routers(model: loaded_models.Model) -> None:
+    if any("/router/" in variable.name for variable in model.loaded.variables):
+        raise contracts.NotChecked("experts that got no tokens get no gradients")
+
+
+def _reach(
+    trained: Sequence[tf.Variable],
+    expected: set[Any],
+    call: Callable[[], Mapping[str, Any]],
+    name: str,
+) -> str:
+    reached = _reached(call, name, trained)
+    missed = [v.name for v in trained if v.ref() in expected - reached]
+    contracts.require(not missed, f"none of {name} for {_some(missed)}")
+    return f"{len(reached)} variables"
+
+
+def _reached(
+    call: Callable[[], Mapping[str, Any]], name: str, variables: Sequence[tf.Variable]
+) -> set[Any]:
+    """Returns which variables a loss of one output has gradients for that are not all zero."""
+    with tf.GradientTape() as tape:
+        loss = _weighted_sum({name: call()[name]})
+    values = tape.gradient(loss, list(variables))
+    return {
+        variable.ref()
+        for variable, value in zip(variables, values, strict=True)
+        # What is added to all keys changes no attention, but for rounding.
+        if value is not None
+        and "key/bias" not in variable.name
+        and bool(np.any(tf.convert_to_tensor(value)))
+    }
 
 
 def text_gradients(model: loaded_models.Model) -> str:

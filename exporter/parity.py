@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from exporter import (
     choices,
@@ -83,7 +84,8 @@ class Source:
             return [*checks, *text_verification.preprocessing_parity(model, text, quick=quick)]
         built = self._built(chosen)
         if model.kind in loaded_models.ENCODERS:
-            source = verification.EncoderSource(built.encoder, built.restoration)
+            text = functools.partial(self._text_of_encoder, model, chosen)
+            source = verification.EncoderSource(built.encoder, built.restoration, text)
             checks = self._vocabulary(model, chosen)
             return [*checks, *verification.encoder_parity(model, source, level=level)]
         restorations.restore(built.restoration, built.encoder)
@@ -135,6 +137,12 @@ class Source:
             return [reports.Check(vocabulary_parity.VOCABULARY, None, found)]
         given = self._given.tokenizer.do_lower_case is not None
         return vocabulary_parity.checks(model, plan.tokenizer, with_casing=given)
+
+    def _text_of_encoder(
+        self, model: loaded_models.Model, chosen: choices.Choices
+    ) -> text_verification.TextSource:
+        plan = self._plan("model", chosen, model)
+        return ingredients.text_of(plan, self._built(chosen)).source
 
     def _built(self, chosen: choices.Choices) -> ingredients.Built:
         plan = self._plan("model_with_mlm" if self._has_mlm else "model", chosen)

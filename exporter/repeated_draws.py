@@ -138,7 +138,9 @@ def _repeat_node(node: Any, seed: str) -> None:
     shape, *inputs = node.input
     kept = inputs[op.seeds :]  # Control inputs come last.
     attributes = {name: value for name, value in node.attr.items() if name.startswith("_")}
-    dtype, shape_dtype = node.attr[op.dtype].type, node.attr[op.shape_dtype].type
+    # SavedModels leave out what is an attribute's default.
+    dtype = node.attr[op.dtype].type or tf.float32.as_datatype_enum
+    shape_dtype = node.attr[op.shape_dtype].type or tf.int32.as_datatype_enum
     repeated = node_def_pb2.NodeDef(
         name=node.name, op=op.stateless, device=node.device, input=[shape, seed, *kept]
     )

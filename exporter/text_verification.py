@@ -13,6 +13,7 @@ from exporter import (
     contract_clauses,
     contracts,
     contracts_of_embedding,
+    embedding_training,
     encoders,
     loaded_models,
     packing_parity,
@@ -145,10 +146,16 @@ def text_embedding_parity(
         got = {name: model.loaded(tf.constant(texts)) for name, texts in batches.items()}
         return comparison.compare(_VECTORS, expected, got, look_at=_OF_VECTORS)
 
-    return [
+    def in_training() -> tf.Tensor:
+        inputs = pack([tokenizer(tf.constant(_TEXTS))])
+        made = encoder(inputs, training=True)
+        return tf.constant(vectors(made, inputs["input_mask"].numpy(), choices))
+
+    checks = [
         contracts.attempt(_VARIABLES, lambda: _same_variables(model, encoder)),
         contracts.attempt(_VECTORS, same_vectors),
     ]
+    return checks if quick else [*checks, embedding_training.check(model, _TEXTS, in_training)]
 
 
 def _same_variables(model: loaded_models.Model, encoder: encoders.Encoder) -> reports.Check:

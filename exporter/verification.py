@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,20 @@ from exporter import (
     comparison,
     contract_clauses,
     contracts,
-    contracts_of_calls,
     contracts_of_variables,
+    encoder_batches,
     encoder_calls,
+    encoder_reference,
     encoders,
     errors,
     loaded_models,
     reports,
     restorations,
+    text_verification,
+    training_verification,
 )
 
-_SEED = 20201012
 _VARIABLES = "variables in the source's order"
-_DROPOUT = "dropout in training"
 _CHECKPOINT = "whether it was made from this checkpoint, these weights and this pooler"
 
 
@@ -42,10 +43,12 @@ class EncoderSource:
     Attributes:
       encoder: The encoder; its variables get their values here.
       restoration: Where the values come from.
+      text: Returns how text becomes its inputs, where that is known.
     """
 
     encoder: encoders.Encoder
     restoration: restorations.Restoration
+    text: Callable[[], text_verification.TextSource] | None = None
 
     def restore(self) -> None:
         """Gives the variables their values, if they have not."""
@@ -64,28 +67,12 @@ class EncoderSource:
     @functools.cached_property
     def quick_batch(self) -> loaded_models.Inputs:
         """A padded row, and a full one of several types."""
-        inputs = _random_batch(self.encoder, _usual_length(self.encoder))
-        return {name: rows[1:] for name, rows in inputs.items()}
+        return encoder_batches.short(self.encoder, encoder_batches.usual_length(self.encoder))
 
     @functools.cached_property
-    def quick_outputs(self) -> Outputs:
+    def quick_outputs(self) -> encoder_reference.Outputs:
         """What the source makes of that."""
-        return _expected(self.encoder, self.quick_batch)
-
-
-@dataclasses.dataclass(frozen=True)
-class Outputs:
-    """What an encoder returns.
-
-    Attributes:
-      encoder: By names.
-      positions: Which positions were masked, int32 `[B, P]`; None where there is no head.
-      mlm: With the logits of these, by names; None where there is no head.
-    """
-
-    encoder: dict[str, Any]
-    positions: tf.Tensor | None = None
-    mlm: dict[str, Any] | None = None
+        return encoder_reference.outputs(self.encoder, self.quick_batch)
 
 
 def verify_encoder(path: str, source: EncoderSource, *, level: str) -> reports.Report:
@@ -134,45 +121,76 @@ def encoder_parity(
         seen = model if model.given is not None else model.on(source.quick_batch)
         return checks + _compared(_at_length(source.quick_batch), source.quick_outputs, seen)
     encoder = source.encoder
-    for name, inputs in _batches(encoder):
-        checks += _compared(name, _expected(encoder, inputs), model.on(inputs))
-    _, inputs = next(iter(_batches(encoder)))
-    checks.append(_same_gradients(encoder, model.loaded, inputs))
-    return checks + _training(encoder, model.loaded, inputs)
+    for name, inputs in encoder_batches.edge_cases(encoder):
+        expected = encoder_reference.outputs(encoder, inputs)
+        checks += _compared(name, expected, model.on(inputs))
+    checks += _of_sentences(source, model)
+    checks += at_other_lengths(encoder, model)
+    return checks + training_verification.check(encoder, model)
 
 
 def _at_length(inputs: loaded_models.Inputs) -> str:
     return f"at length {next(iter(inputs.values())).shape[1]}"
 
 
-def _usual_length(source: encoders.Encoder) -> int:
-    return min(16, source.max_seq_length or 64)
+def _of_sentences(source: EncoderSource, model: loaded_models.Model) -> list[reports.Check]:
+    """Compares texts as the encoder gets them, or what looks like them where none are known."""
+    encoder, checks = source.encoder, []
+    batches: list[tuple[str, loaded_models.Inputs]] = []
+    if source.text is not None:
+        try:
+            batches += encoder_batches.sentences(encoder, source.text())
+        except errors.UserError as error:
+            why = f"{error.rule} ({error.received})"
+            checks.append(reports.Check("outputs of sentences", None, why))
+    for name, inputs in batches or encoder_batches.like_sentences(encoder):
+        checks += _compared(name, encoder_reference.outputs(encoder, inputs), model.on(inputs))
+    return checks
 
 
-def _batches(source: encoders.Encoder) -> Iterable[tuple[str, loaded_models.Inputs]]:
-    """Yields random inputs by what they are: several lengths and edge cases."""
-    usual, longest = _usual_length(source), source.max_seq_length or 64
-    for length in sorted({1, usual, longest}, reverse=True):
-        yield f"at length {length}", _random_batch(source, length)
-    inputs = _random_batch(source, usual)
-    ids, mask, types = (inputs[name] for name in encoder_calls.INPUT_NAMES)
-    ones, zeros = tf.ones_like(mask), tf.zeros_like(mask)
-    for name, values in (
-        ("of padding alone", (zeros, zeros, zeros)),
-        ("of full rows", (ids, ones, types)),
-        ("of one type", (ids, mask, ones % source.type_vocab_size)),
-        ("of one row", (ids[1:2], mask[1:2], types[1:2])),
-    ):
-        yield name, dict(zip(encoder_calls.INPUT_NAMES, values, strict=True))
+def at_other_lengths(encoder: encoders.Encoder, model: loaded_models.Model) -> list[reports.Check]:
+    """Compares two rows of each of several lengths between the shortest and the longest.
+
+    Args:
+      encoder: What it was made from; its variables have their values.
+      model: The encoder.
+    """
+    lengths = encoder_batches.lengths_between(encoder)
+    batches = {length: encoder_batches.short(encoder, length) for length in lengths}
+    if not batches:
+        return []
+    expected = {n: encoder_reference.outputs(encoder, inputs) for n, inputs in batches.items()}
+    name = f"at lengths {', '.join(map(str, lengths))}"
+    checks = [
+        _outputs(
+            f"outputs {name}",
+            _by_length({length: made.encoder for length, made in expected.items()}),
+            lambda: _by_length({n: model.on(inputs).inference for n, inputs in batches.items()}),
+        )
+    ]
+    if encoder.masked_lm is not None:
+
+        def mlm(length: int) -> dict[str, Any]:
+            positions = {encoder_calls.POSITIONS_NAME: expected[length].positions}
+            seen = model.on({**batches[length], **positions})
+            return encoder_reference.with_default(seen.mlm_inference)
+
+        checks.append(
+            _outputs(
+                f"mlm outputs {name}",
+                _by_length({length: made.mlm or {} for length, made in expected.items()}),
+                lambda: _by_length({length: mlm(length) for length in lengths}),
+            )
+        )
+    return checks
 
 
-def _random_batch(source: encoders.Encoder, length: int) -> dict[str, tf.Tensor]:
-    """Returns padded and full rows of several types."""
-    random = np.random.default_rng([_SEED, length])
-    ids = random.integers(0, source.vocab_size, [3, length])
-    mask = np.arange(length) < np.array([[length], [max(1, length // 2)], [length]])
-    types = np.arange(length) >= np.array([[length], [length], [length // 2]])
-    return loaded_models.encoder_inputs(ids * mask, mask, types % source.type_vocab_size)
+def _by_length(outputs: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        f"{name} at length {length}": value
+        for length, named in outputs.items()
+        for name, value in named.items()
+    }
 
 
 def _same_variables(source: EncoderSource, model: loaded_models.Model) -> reports.Check:
@@ -222,88 +240,22 @@ def _other_trainable(
     return None
 
 
-def _compared(batch: str, expected: Outputs, model: loaded_models.Model) -> list[reports.Check]:
+def _compared(
+    batch: str, expected: encoder_reference.Outputs, model: loaded_models.Model
+) -> list[reports.Check]:
     checks = [_outputs(f"outputs {batch}", expected.encoder, lambda: model.inference)]
     if expected.mlm is not None:
         checks.append(
             _outputs(
-                f"mlm outputs {batch}", expected.mlm, lambda: _with_default(model.mlm_inference)
+                f"mlm outputs {batch}",
+                expected.mlm,
+                lambda: encoder_reference.with_default(model.mlm_inference),
             )
         )
     return checks
-
-
-def _with_default(outputs: dict[str, Any]) -> dict[str, Any]:
-    """Gives outputs of `.mlm` the other name of `pooled_output`, which others' exports lack."""
-    return {"default": outputs["pooled_output"], **outputs}
-
-
-def _expected(source: encoders.Encoder, inputs: loaded_models.Inputs) -> Outputs:
-    """Runs the source, which a user's own BUILDER may have made for some lengths only."""
-    try:
-        outputs = source(inputs, training=False)
-    except tf.errors.InvalidArgumentError as error:
-        length = inputs["input_word_ids"].shape[1]
-        reason = error.message.partition("}} ")[2].partition(" [Op:")[0] or error.message
-        raise errors.UserError(
-            "An encoder must take sequences of any length up to its longest. The source itself "
-            f"fails at length {length}; it says: {reason}.",
-            example="encoder.type = 'bert_v2', if it is a plain BERT after training",
-            received=f"an encoder of type {source.architecture.type!r} of "
-            f"{source.architecture.source}",
-        ) from error
-    if source.masked_lm is None:
-        return Outputs(outputs)
-    # Funnel Transformers shorten sequences.
-    positions = loaded_models.masked_positions(*outputs["sequence_output"].shape[:2])
-    logits = source.masked_lm(outputs["sequence_output"], masked_positions=positions)
-    return Outputs(outputs, positions, {**outputs, contracts_of_calls.LOGITS_NAME: logits})
 
 
 def _outputs(
     name: str, expected: dict[str, Any], call: Callable[[], dict[str, Any]]
 ) -> reports.Check:
     return contracts.attempt(name, lambda: comparison.compare(name, expected, call()))
-
-
-def _same_gradients(
-    source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
-) -> reports.Check:
-    def gradients(call: Any, variables: list[tf.Variable]) -> dict[str, tf.Tensor | None]:
-        with tf.GradientTape() as tape:
-            outputs = call(inputs, training=False)
-            loss = tf.reduce_mean(outputs["pooled_output"]) + tf.reduce_mean(
-                tf.square(outputs["sequence_output"])
-            )
-        values = tape.gradient(loss, variables)
-        return {
-            str(index): None if value is None else tf.convert_to_tensor(value)
-            for index, value in enumerate(values)
-        }
-
-    return _outputs(
-        "gradients of a scalar loss",
-        gradients(source, source.network.trainable_variables),
-        lambda: gradients(loaded, loaded.trainable_variables),
-    )
-
-
-def _training(
-    source: encoders.Encoder, loaded: Any, inputs: dict[str, tf.Tensor]
-) -> list[reports.Check]:
-    """Compares what is the same in each call for training: all of it, if there is no dropout."""
-    first, second = (source(inputs, training=True) for _ in range(2))
-    if not _differ(first, second):
-        return [_outputs("outputs in training", first, lambda: loaded(inputs, training=True))]
-
-    def dropout() -> reports.Check:
-        active = _differ(*(loaded(inputs, training=True) for _ in range(2)))
-        return reports.Check(
-            _DROPOUT, active, "active" if active else "inactive", look_at="dropout rates"
-        )
-
-    return [contracts.attempt(_DROPOUT, dropout)]
-
-
-def _differ(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    return bool(tf.reduce_any(first["sequence_output"] != second["sequence_output"]))

@@ -103,7 +103,13 @@ class Verification:
     @functools.cached_property
     def _source(self) -> verification.EncoderSource:
         assert self.built is not None
-        return verification.EncoderSource(self.built.encoder, self.built.restoration)
+        return verification.EncoderSource(
+            self.built.encoder, self.built.restoration, self._text_of_encoder
+        )
+
+    def _text_of_encoder(self) -> text_verification.TextSource:
+        text = self.text or ingredients.text_of(self.plan, self.built)
+        return text.source
 
     def _text(self) -> text_verification.TextSource:
         assert self.text is not None

@@ -11,14 +11,18 @@ from exporter import (
     contract_clauses,
     contracts,
     contracts_of_pairs,
+    encoders,
     loaded_models,
+    repeated_draws,
     reports,
     restorations,
     settings,
     text_verification,
+    training_verification,
     verification,
 )
 from tests import (
+    planted_defects_in_training,
     planted_defects_of_attributes,
     planted_defects_of_encoders,
     planted_defects_of_files,
@@ -29,6 +33,7 @@ from tests.planted_defects import EMBEDDING, ENCODER, PAIR, PREPROCESSING, Defec
 
 DEFECTS = (
     *planted_defects_of_encoders.DEFECTS,
+    *planted_defects_in_training.DEFECTS,
     *planted_defects_of_attributes.DEFECTS,
     *planted_defects_of_files.DEFECTS,
     *planted_defects_of_text.DEFECTS,
@@ -98,6 +103,9 @@ def _parity(
     if base == ENCODER:
         encoder, restoration = right.made.encoder, right.made.restoration
         source = verification.EncoderSource(encoder, restoration)
+        if level not in ("quick", "full"):
+            source.restore()
+            return _in_training(level, encoder, model)
         return verification.encoder_parity(model, source, level=level)
     if base == PREPROCESSING:
         return text_verification.preprocessing_parity(model, right.text, quick=level == "quick")
@@ -139,12 +147,33 @@ def test_what_fits_passes(right: Right) -> None:
     assert {check.status for check in checks} == {"passed"}
 
 
+def _level(found_by: str) -> str:
+    """Returns which part of "full" is to find a defect: all of it would take minutes."""
+    parts = ("dropout", "gradients", "regularization", "lengths")
+    part = next((part for part in parts if part in found_by), None)
+    return part or ("outputs" if "training" in found_by else "quick")
+
+
+def _in_training(
+    part: str, encoder: encoders.Encoder, model: loaded_models.Model
+) -> list[reports.Check]:
+    if part == "lengths":
+        return verification.at_other_lengths(encoder, model)
+    if part in ("dropout", "regularization"):
+        return list(getattr(training_verification, part)(encoder, model))
+    with repeated_draws.in_python():
+        repeated = repeated_draws.of(model)
+        if part == "outputs":
+            return list(training_verification.outputs(encoder, repeated))
+        return list(training_verification.gradients(encoder, repeated, training=True))
+
+
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 def test_defect_is_found(defect: Defect, right: Right, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "broken"
     defect.plant(right, path)
     if defect.with_source:
-        level = "full" if defect.full or "training" in defect.found_by else "quick"
+        level = "full" if defect.full else _level(defect.found_by)
         checks = _parity(defect.base, path, right, level)
     else:
         checks = _contract(defect, path)

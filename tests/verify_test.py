@@ -64,7 +64,7 @@ class TestRightExports:
         assert [report["subject"] for report in found] == [*_NAMES, "together"]
         assert all(report["passed"] for report in found)
         for report, name in zip(
-            found, ("gradients of a scalar loss", "packed pairs", "vectors"), strict=False
+            found, ("gradients of pooled_output", "packed pairs", "vectors"), strict=False
         ):
             assert name in [check["name"] for check in report["checks"]]
         assert (tmp_path / "report" / "report.txt").read_text() == out

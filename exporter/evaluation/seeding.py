@@ -9,14 +9,10 @@ in each.
 from __future__ import annotations
 
 import dataclasses
-import os
-import pathlib
 from typing import Any
 
-import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+from exporter import edited_copies
 
-_GRAPH = "saved_model.pb"
 # Draws from a generator of its own in each place, by two seeds; (0, 0) is another one each time.
 _RANDOM = ("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt")
 
@@ -29,15 +25,11 @@ def copy(path: str, folder: str, seed: int) -> None:
       folder: Where to; must not exist. Large files are links.
       seed: What all seeds are made of.
     """
-    os.makedirs(folder)
-    for name in tf.io.gfile.listdir(path):
-        source = os.path.join(path, name.rstrip("/"))
-        if name != _GRAPH:
-            os.symlink(os.path.abspath(source), os.path.join(folder, name.rstrip("/")))
-    model = saved_model_pb2.SavedModel.FromString(pathlib.Path(path, _GRAPH).read_bytes())
-    for graph in model.meta_graphs:
+
+    def add_seeds(graph: Any) -> None:
         _Seeder(graph.graph_def.library, seed).run(graph.object_graph_def.concrete_functions)
-    pathlib.Path(folder, _GRAPH).write_bytes(model.SerializeToString())
+
+    edited_copies.write(path, folder, add_seeds)
 
 
 @dataclasses.dataclass
