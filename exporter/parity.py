@@ -84,8 +84,8 @@ class Source:
             return [*checks, *text_verification.preprocessing_parity(model, text, quick=quick)]
         built = self._built(chosen)
         if model.kind in loaded_models.ENCODERS:
-            text = functools.partial(self._text_of_encoder, model, chosen)
-            source = verification.EncoderSource(built.encoder, built.restoration, text)
+            text_of_encoder = functools.partial(self._text_of_encoder, model, chosen)
+            source = verification.EncoderSource(built.encoder, built.restoration, text_of_encoder)
             checks = self._vocabulary(model, chosen)
             return [*checks, *verification.encoder_parity(model, source, level=level)]
         restorations.restore(built.restoration, built.encoder)
