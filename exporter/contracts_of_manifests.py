@@ -151,7 +151,7 @@ def _encoder(model: loaded_models.Model, manifest: Manifest) -> Iterator[str]:
             yield "nothing is said of the encoder"
         return
     config = said["config"]
-    if config is None or said["type"] == "any":  # A user's own, whose fields mean what they mean.
+    if said["type"] == "any":  # A user's own, whose fields mean what they mean.
         return
     for names, size in _sizes(model, said["type"]):
         for name in names:

@@ -112,7 +112,7 @@ def encoder(plan: plans.Plan) -> dict[str, Any]:
     bypassed = plan.chosen.encoder.bypassed
     return {
         "type": architecture.type,
-        "config": None if bypassed else _plain(architecture.encoder.as_dict()),
+        "config": {} if bypassed else _plain(architecture.encoder.as_dict()),
         "mlm_activation": architecture.mlm_activation,
     }
 
@@ -158,7 +158,7 @@ def gin_text(chosen: Iterable[str] = ()) -> str:
 
 
 def without_folders(line: str, chosen: Collection[str] = ()) -> str:
-    """Cuts folders off the paths between quotes in a line of gin; patterns are no paths.
+    """Cuts folders off the paths between quotes in a line of gin; patterns and tokens are no paths.
 
     Args:
       line: The line.
@@ -170,7 +170,7 @@ def without_folders(line: str, chosen: Collection[str] = ()) -> str:
         path = match[2].rstrip("/")
         return f"{match[1]}{'.' if path in known else _last_part(path) or match[2]}"
 
-    return re.sub(r"(['\"])([^'\"*+?()\[\]|\\]+)(?=\1)", cut, line)
+    return re.sub(r"(['\"])([^'\"*+?()\[\]|\\<>]+)(?=\1)", cut, line)
 
 
 @functools.cache

@@ -29,6 +29,7 @@ _RUN = testing.TESTDATA / "bert_tiny"
         ("a.b = [\"x/y\", '~/z']", "a.b = [\"y\", 'z']"),
         ("a.b = {'key': '/x/y'}", "a.b = {'key': 'y'}"),
         ("a.b = '/'", "a.b = '/'"),
+        ("a.b = {'end_of_segment_id': '</s>'}", "a.b = {'end_of_segment_id': '</s>'}"),
         ("a.b = @scope/c()", "a.b = @scope/c()"),
         ("checks.ignored_values = ['head/.*']", "checks.ignored_values = ['head/.*']"),
     ],
