@@ -46,6 +46,11 @@ class Task(sentence_prediction.SentencePredictionTask):
         self._head_seed = head_seed
         self._skipped = skipped_batches
 
+    @tf.autograph.experimental.do_not_convert
+    def build_model(self) -> tf_keras.Model:
+        """Builds TF-NLP's classifier on the exported encoder."""
+        return super().build_model()
+
     def build_inputs(
         self,
         params: dataloader.SentencePredictionTextDataConfig,
@@ -92,8 +97,9 @@ class BaselineTask(Task):
         self._source = source
         self._restore = restore
 
+    @tf.autograph.experimental.do_not_convert
     def build_model(self) -> tf_keras.Model:
-        """Builds TF-NLP's classifier on the encoder."""
+        """Builds TF-NLP's classifier on the encoder of Python code."""
         names = encoder_calls.INPUT_NAMES
         given = {name: tf_keras.Input([None], dtype=tf.int32, name=name) for name in names}
         model = self.task_config.model
@@ -162,12 +168,13 @@ class Arms(Export):
     Attributes:
       source: The encoder of Python code.
       restore: Gives it the checkpoint's values.
-      reference: What makes its inputs.
+      reference: Makes what makes its inputs. TensorFlow drops a SentencePiece model that is not of
+        a SavedModel when it sets a seed or clears Keras' session, so that each task has its own.
     """
 
     source: encoders.Encoder
     restore: Callable[[], None]
-    reference: dataloader.TextProcessor
+    reference: Callable[[], dataloader.TextProcessor]
 
     def task(
         self,
@@ -182,7 +189,7 @@ class Arms(Export):
             return super().task(arm, params, head_seed=head_seed, skipped_batches=skipped_batches)
         return BaselineTask(
             params,
-            self.reference,
+            self.reference(),
             head_seed=head_seed,
             skipped_batches=skipped_batches,
             source=self.source,

@@ -206,7 +206,7 @@ def _arms(plan: plans.Plan, path: str, options: settings.FineTuning) -> arms.Arm
         exported=exported,
         source=built.encoder,
         restore=restore,
-        reference=inputs.reference(text.source, options.seq_length),
+        reference=lambda: inputs.reference(text.source, options.seq_length),
     )
 
 

@@ -30,11 +30,15 @@ class ReferenceProcessor(dataloader.TextProcessor):
         self._tokenizer, self._pack_inputs, _ = source.layers()
         packing = source.packing
         self._in_python = packing.truncation in _IN_PYTHON or packing.pad_to_longest
+        # Traced once for all datasets: most of it are checks of ragged tensors.
+        self._in_graph = tf.function(super().__call__, autograph=False)
 
     def __call__(self, segments: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         """Makes inputs int32 `[B, L]` of N tensors of texts `[B]`, as the loader calls it."""
         if not self._in_python:
-            return dict(super().__call__(segments))
+            # Of no known batch size, so that the last batch needs no trace of its own.
+            unsized = tf.compat.v1.placeholder_with_default
+            return dict(self._in_graph([unsized(segment, [None]) for segment in segments]))
         made = tf.py_function(
             lambda *texts: [self._eager(list(texts))[name] for name in encoder_calls.INPUT_NAMES],
             segments,

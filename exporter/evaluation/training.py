@@ -248,6 +248,8 @@ def _trained(run: Run, task: arms.Task, curve: _CurveFile) -> records.ArmRun:
     trainer = train_utils.create_trainer(
         params, task, train=True, evaluate=True, trainer_cls=Trainer
     )
+    # Otherwise the first step does that, for which its graph is made twice.
+    trainer.optimizer._create_all_weights(trainer.model.trainable_variables)
     step = trainer.global_step
 
     def trained(output: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from tests import testing
 RUN = testing.TESTDATA / "bert_tiny"
 DATA = testing.TESTDATA / "sentences"
 SOURCE = (f"--pretraining_dir={RUN}", f"--vocab_file={RUN}/vocab.txt", "--do_lower_case")
+ALBERT = (
+    f"--pretraining_dir={testing.TESTDATA}/albert_tiny",
+    f"--sp_model_file={testing.TESTDATA}/spm/spm.model",
+)
 _QUICK = (
     "fine_tuning.train_steps = 10",
     "fine_tuning.seq_length = 24",
@@ -24,14 +29,16 @@ _QUICK = (
 )
 
 
-def export(path: pathlib.Path, *arguments: str) -> pathlib.Path:
-    """Exports the bundled run, all of it unless `arguments` say otherwise."""
-    command = ("launch.py", f"--export_path={path}", "--export_type=all", "--verify=off", *SOURCE)
+def export(path: pathlib.Path, *arguments: str, source: Sequence[str] = SOURCE) -> pathlib.Path:
+    """Exports a bundled run, all of it unless `arguments` say otherwise."""
+    command = ("launch.py", f"--export_path={path}", "--export_type=all", "--verify=off", *source)
     assert launch.run([*command, *arguments]) == 0
     return path
 
 
-def arguments(path: pathlib.Path, output_dir: pathlib.Path, *bindings: str) -> list[str]:
+def arguments(
+    path: pathlib.Path, output_dir: pathlib.Path, *bindings: str, source: Sequence[str] = SOURCE
+) -> list[str]:
     """Returns the command that evaluates an export in ten steps of one seed."""
     files = (
         "evaluate.task = @text_files()",
@@ -40,7 +47,7 @@ def arguments(path: pathlib.Path, output_dir: pathlib.Path, *bindings: str) -> l
     )
     return [
         *("launch.py", "--mode=evaluate", f"--export_path={path}", f"--output_dir={output_dir}"),
-        *SOURCE,
+        *source,
         *(f"--gin_params={binding}" for binding in (*files, *_QUICK, *bindings)),
     ]
 
@@ -51,8 +58,8 @@ def results(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def copied(path: pathlib.Path, to: pathlib.Path) -> pathlib.Path:
-    """Copies an export."""
-    return pathlib.Path(shutil.copytree(path, to))
+    """Copies an export, or a part of it over another one."""
+    return pathlib.Path(shutil.copytree(path, to, dirs_exist_ok=True))
 
 
 def change_values(encoder: pathlib.Path, change: Any) -> None:
