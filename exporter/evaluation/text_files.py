@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import os
 import re
@@ -13,6 +14,7 @@ import gin
 from exporter import errors
 from exporter.evaluation import examples, table_files
 
+_logger = logging.getLogger(__name__)
 CLASSIFICATION, REGRESSION = "classification", "regression"
 _KINDS = (CLASSIFICATION, REGRESSION)
 # Not all that Python takes for numbers: it reads 1_5 as 15.
@@ -154,7 +156,7 @@ class TextFiles:
             for setting, path in self._files().items()
         }
         for found in rows.values():
-            self._require_all(found)
+            self._look_for_blanks(found)
         classes = self._classes(rows["train_file"])
         train, validation = (self._split(found, classes) for found in rows.values())
         return examples.Examples(
@@ -165,12 +167,18 @@ class TextFiles:
             examples.CORRELATION if self.kind == REGRESSION else self.metric,
         )
 
-    def _require_all(self, rows: table_files.Rows) -> None:
-        """Raises where a text or a label is not there: no blank is one."""
+    def _look_for_blanks(self, rows: table_files.Rows) -> None:
+        """Raises where a label is not there, and says how many texts are empty."""
         for row in rows.rows:
-            for column, value in zip(self.columns, row.values, strict=True):
-                if not value.strip():
-                    raise rows.mistake(row.place, column, repr(value[:40]), "must not be empty")
+            if not row.values[-1].strip():
+                received = repr(row.values[-1][:40])
+                raise rows.mistake(row.place, self.label_column, received, "must not be empty")
+        empty = [row.place for row in rows.rows if not all(map(str.strip, row.values[:-1]))]
+        if empty:
+            _logger.warning(
+                "%s: %d of %d rows have an empty text, the first in %s %d",
+                *(rows.path, len(empty), len(rows.rows), rows.unit, empty[0]),
+            )
 
     def _require_named(self, rows: table_files.Rows) -> None:
         """Raises where other programs have written that a label is missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -88,6 +89,14 @@ def test_labels_that_are_equal_but_for_how_they_are_written(tmp_path: pathlib.Pa
     assert found.classes == ("1", "2.5")
 
 
+def test_empty_texts_are_counted(tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
+    task = _task(tmp_path, "text\tmore\tlabel\nOne.\t\tyes\nTwo.\t2\tno\n \t3\tno\n")
+    task = dataclasses.replace(task, text_columns=["text", "more"])
+    assert task.read().train.texts == [("One.", ""), ("Two.", "2"), (" ", "3")]
+    told = f"{task.train_file}: 2 of 3 rows have an empty text, the first in line 2"
+    assert caplog.messages == [told, told]  # Of both splits.
+
+
 def test_a_class_may_be_called_as_what_is_missing(tmp_path: pathlib.Path) -> None:
     text = "text\tlabel\nRoti.\troti\nNan.\tnan\n"
     assert _task(tmp_path, text, classes=["nan", "roti"]).read().train.labels == [1, 0]
@@ -153,10 +162,6 @@ _MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     "no label": (
         {"train": f"{_TABLE}Three.\t \n"},
         "Column 'label' must not be empty.\n  received: {path}, line 4, column 'label': ' '",
-    ),
-    "no text": (
-        {"train": f"{_TABLE}\tyes\n"},
-        "Column 'text' must not be empty.\n  received: {path}, line 4, column 'text': ''",
     ),
     "a label that another program missed": (
         {"train": f"{_TABLE}Three.\tNaN\n"},
