@@ -49,7 +49,9 @@ def test_the_bundled_run_is_evaluated_by_one_file(
         ("first outputs", "passed"),
         ("first loss and gradients", "passed"),
         ("left out of weight decay", "passed"),
-        ("dropout", "passed"),
+        ("dropout rates", "passed"),
+        ("dropout in pooled_output", "passed"),
+        ("dropout in sequence_output", "passed"),
     ]
     assert [check["found"] for check in found["checks"]][:2] == [
         "equal in 480 examples",
