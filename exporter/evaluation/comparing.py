@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import logging
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import gin
-import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from exporter import errors, ingredients, plans, progress, reports, restorations
+from exporter import ingredients, plans, progress, reports, restorations
 from exporter.evaluation import (
     arms,
+    beginnings,
     examples,
     first_steps,
     inputs,
@@ -28,7 +25,6 @@ from exporter.evaluation import (
 )
 
 _logger = logging.getLogger(__name__)
-_BEGUN_WITH = "begun_with.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +78,7 @@ class _Experiment:
 
     def run(self, arm: str, seed: int) -> records.ArmRun:
         """Fine-tunes an arm, unless that was completed before."""
-        folder = os.path.join(self.folder, f"seed_{seed}", arm)
+        folder = records.folder(self.folder, arm, seed)
         found = training.done(folder)
         if found is not None:
             _logger.info("%s, seed %d: complete", arm, seed)
@@ -134,9 +130,15 @@ def run(
       UserError: The source is not right, or the folder has an evaluation of other things.
       VerificationError: The arms differ before training.
     """
-    made = _arms(plan, path, options)
-    settings_used = _settings(task, options)
-    _begin(folder, {**settings_used, **_origins(plan, path, task)})
+    built = _build(plan)
+    settings_used = beginnings.of_options(task, options)
+    begun_with = {
+        **settings_used,
+        **beginnings.of_plan(plan, path, task),
+        **beginnings.of_encoder(built),
+    }
+    beginnings.require(folder, begun_with)
+    made = _arms(plan, built, path, options)
     with tempfile.TemporaryDirectory() as data:
         files = examples.write(task, data)
         experiment = _Experiment(path, task, files, options, folder, made)
@@ -147,6 +149,7 @@ def run(
             report = reports.Report(first_steps.SUBJECT, tuple(checks))
             _logger.info("%s", report.text())
             report.require()
+        beginnings.note(folder, begun_with)  # Only now: a wrong export is made again in its place.
         runs = [
             experiment.run(arm, seed)
             for number, seed in enumerate(seeds)
@@ -182,18 +185,15 @@ def scores(
         return [experiment.run(records.EXPORT, seed) for seed in seeds]
 
 
-def _arms(plan: plans.Plan, path: str, options: settings.FineTuning) -> arms.Arms:
+def _build(plan: plans.Plan) -> ingredients.Built:
     assert plan.source is not None  # Of `all`, there is one.
-    built = ingredients.build(plan, dataclasses.replace(plan.source, with_mlm=False))
+    return ingredients.build(plan, dataclasses.replace(plan.source, with_mlm=False))
+
+
+def _arms(
+    plan: plans.Plan, built: ingredients.Built, path: str, options: settings.FineTuning
+) -> arms.Arms:
     text = ingredients.text_of(plan, built)
-    longest = built.encoder.max_seq_length
-    if longest is not None and options.seq_length > longest:
-        raise errors.UserError(
-            "fine_tuning.seq_length must not be more than the encoder has positions for.",
-            example=f"fine_tuning.seq_length = {longest}",
-            received=str(options.seq_length),
-            setting="fine_tuning.seq_length",
-        )
 
     def restore() -> None:
         built.encoder.held.clear()  # Training changes what was restored before.
@@ -208,50 +208,3 @@ def _arms(plan: plans.Plan, path: str, options: settings.FineTuning) -> arms.Arm
         restore=restore,
         reference=lambda: inputs.reference(text.source, options.seq_length),
     )
-
-
-def _settings(task: examples.Examples, options: settings.FineTuning) -> dict[str, Any]:
-    steps = options.steps(len(task.train))
-    found = dataclasses.asdict(options)
-    del found["epochs"], found["train_steps"]  # They are the steps.
-    found["validation_interval"] = options.interval(steps)
-    return {"classes": list(task.classes), "metric": task.metric, "steps": steps, **found}
-
-
-def _origins(plan: plans.Plan, path: str, task: examples.Examples) -> dict[str, str]:
-    """Returns digests of what the arms are made of. Indexes hold the checksums of all values."""
-    assert plan.source is not None
-    files = {
-        "encoder": os.path.join(path, "encoder", "saved_model.pb"),
-        "encoder's values": os.path.join(path, "encoder", "variables", "variables.index"),
-        "preprocessing": os.path.join(path, "preprocessing", "saved_model.pb"),
-        "checkpoint": f"{plan.source.checkpoint.prefix}.index",
-    }
-    digests = {}
-    for name, file in files.items():
-        with tf.io.gfile.GFile(file, "rb") as opened:
-            digests[name] = hashlib.sha256(opened.read()).hexdigest()
-    return {**digests, "examples": task.digest()}
-
-
-def _begin(folder: str, origins: dict[str, Any]) -> None:
-    """Notes what the evaluation in a folder is of, or compares that with what was noted."""
-    os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, _BEGUN_WITH)
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            before = json.load(file)
-        others = sorted(name for name in origins if origins[name] != before.get(name))
-        if others:
-            raise errors.UserError(
-                "An evaluation goes on only with what it was begun with; another one needs "
-                "another folder.",
-                example=f"--output_dir={folder}.2",
-                received=f"{folder}, with another {', '.join(others)}",
-                setting="evaluate.output_dir",
-            )
-        return
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(origins, file, indent=2)
-    with open(os.path.join(folder, "parsed.gin"), "w", encoding="utf-8") as file:
-        file.write(f"{gin.config_str().strip()}\n")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 from exporter import reports
 
 EXPORT, BASELINE = "export", "baseline"
 ARMS = (EXPORT, BASELINE)
+# What a run that is complete has left in its folder.
+DONE = "run.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +42,9 @@ class ArmRun:
       metrics: The metrics' values after the last step, by their names.
       curve: How it learned.
       steps_per_second: Of training, the first steps, which are traced, left out.
-      peak_memory_bytes: The largest memory of the process so far, when the run ended.
+      peak_memory_bytes: The largest memory of the process during the run, with what it held before:
+        TensorFlow, and the baseline's encoder in both arms. Where the system does not tell that (it
+        does on Linux), the largest so far.
       input_share: Which part of the training time was spent waiting for inputs, 0 to 1.
       intervals: 95% intervals of metrics over the examples, where they were taken, by names.
     """
@@ -54,6 +59,17 @@ class ArmRun:
     intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
 
+def folder(parent: str, arm: str, seed: int) -> str:
+    """Returns the folder of a run.
+
+    Args:
+      parent: The evaluation's.
+      arm: EXPORT or BASELINE.
+      seed: The run's.
+    """
+    return os.path.join(parent, f"seed_{seed}", arm)
+
+
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
     """What an evaluation found, and what it was made of.
@@ -63,7 +79,7 @@ class Evaluation:
       export_path: The export that was evaluated.
       examples: The numbers of examples, by split.
       settings: What the arms had in common: lengths, rates, steps, by name.
-      checks: What was compared before training.
+      checks: What was compared before training; none where that was left out.
       runs: The runs of both arms.
     """
 

@@ -28,7 +28,7 @@ from exporter.evaluation import arms, memory, records, settings
 _logger = logging.getLogger(__name__)
 # How often the training loss is taken between two validations.
 _LOSSES = 5
-_DONE, _CURVE = "run.json", "curve.jsonl"
+_CURVE = "curve.jsonl"
 _CHECKPOINTS = ("checkpoint", "ckpt-")
 _STEP = "global_step/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -208,7 +208,7 @@ def done(folder: str) -> records.ArmRun | None:
     Args:
       folder: The run's.
     """
-    path = os.path.join(folder, _DONE)
+    path = os.path.join(folder, records.DONE)
     if not os.path.exists(path):
         return None
     with open(path, encoding="utf-8") as file:
@@ -233,10 +233,10 @@ def train(run: Run, made: arms.Export) -> records.ArmRun:
         _logger.info("%s: going on after step %d", run.name, begun)
     task = made.task(run.arm, run.params, head_seed=run.seed, skipped_batches=begun)
     found = _trained(run, task, _CurveFile(run.folder, begun))
-    temporary = os.path.join(run.folder, f"{_DONE}.tmp")
+    temporary = os.path.join(run.folder, f"{records.DONE}.tmp")
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(dataclasses.asdict(found), file)
-    os.replace(temporary, os.path.join(run.folder, _DONE))
+    os.replace(temporary, os.path.join(run.folder, records.DONE))
     for name in os.listdir(run.folder):  # Three times the weights, for going on alone.
         if name.startswith(_CHECKPOINTS):
             os.remove(os.path.join(run.folder, name))

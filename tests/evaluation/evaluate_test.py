@@ -72,6 +72,39 @@ def test_the_bundled_run_is_evaluated_by_one_file(
     assert "evaluate.task = @text_files()" in (tmp_path / "parsed.gin").read_text()
 
 
+def test_an_export_that_was_wrong_is_made_again_in_its_place(
+    export: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = evaluating.copied(export, tmp_path / "all")
+    evaluating.change_values(path / "encoder", lambda values: values[_BIAS].__iadd__(0.1))
+    folder = tmp_path / "out"
+    bindings = ("fine_tuning.train_steps = 1",)
+    assert launch.run(evaluating.arguments(path, folder, *bindings)) == 3
+    assert not folder.exists()
+
+    evaluating.copied(export / "encoder" / "variables", path / "encoder" / "variables")
+    assert launch.run(evaluating.arguments(path, folder, *bindings)) == 0
+    begun = json.loads((folder / "begun_with.json").read_text(encoding="utf-8"))
+    capsys.readouterr()
+
+    # Of another baseline, what was found before says nothing.
+    arguments = evaluating.arguments(path, folder, *bindings, "evaluate.check = False")
+    for argument, other in _OTHER_BASELINES.items():
+        assert launch.run([*arguments, argument]) == 2, argument
+        assert f"  received: {folder}, with another {other}\n" in _told(capsys)
+    assert json.loads((folder / "begun_with.json").read_text(encoding="utf-8")) == begun
+
+
+_BIAS = "transformer/layer_1/intermediate/bias:0"
+_OTHER_BASELINES = {
+    "--copy_pooler_dense_to_encoder": "pooler, values of the checkpoint",
+    "--gin_params=tokenizer.strip_accents = False": "casing, accents or special tokens",
+    "--gin_params=preprocessing.truncation = 'first_only'": "truncation or padding",
+    "--gin_params=BertEncoderConfig.dropout_rate = 0.0\npretraining.allow_overrides = "
+    "['dropout_rate']": "encoder configuration",
+}
+
+
 def test_an_interrupted_evaluation_goes_on(
     export: pathlib.Path,
     tmp_path: pathlib.Path,
