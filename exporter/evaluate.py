@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +29,8 @@ def evaluate(
     What is evaluated is `export.export_path`, a folder with `encoder` and `preprocessing`. What it
     was made from is given as for an export: `checkpoint`, `encoder`, `pretraining`, `tokenizer`,
     `export.pooler`. How it is fine-tuned is `fine_tuning`. The same command goes on where it was
-    interrupted. With `export.dry_run`, no more is done than to check settings and files.
+    interrupted. With `export.dry_run`, no more is done than to check settings and files, and to say
+    what would be done.
 
     Args:
       task: What to fine-tune on: `@text_files()` or `@glue()`.
@@ -66,20 +68,58 @@ def evaluate(
     with progress.step("reading the examples"):
         examples = task.read()
     plan.check()
+    how = options if method is None else method
+    _require_positions(plan, how)
+    given = _Given(plan, path, examples, how, list(seeds), folder)
     if bound.get("dry_run"):
+        print(given.preview(), end="")
         return
-    if method is None:
-        with progress.step("importing what TF-NLP trains with"):
-            from exporter.evaluation import comparing
-        found = comparing.run(plan, path, examples, options, list(seeds), folder, check=check)
-    else:
-        from exporter.evaluation import quick_checks
-
-        found = quick_checks.run(plan, path, examples, method, list(seeds), check=check)
+    found = given.run(check=check)
     from exporter.evaluation import results
 
     results.write(found, folder)
     print(results.text(found), end="")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """All that an evaluation is of."""
+
+    plan: Any
+    path: str
+    task: Any
+    how: Any
+    seeds: list[int]
+    folder: str
+
+    def preview(self) -> str:
+        """Returns what would be done."""
+        from exporter.evaluation import previews
+
+        if isinstance(self.how, settings.FineTuning):
+            return previews.of_fine_tuning(
+                self.plan, self.path, self.task, self.how, self.seeds, self.folder
+            )
+        return previews.of_method(self.path, self.task, self.how, self.seeds, self.folder)
+
+    def run(self, *, check: bool) -> Any:
+        """Evaluates."""
+        if isinstance(self.how, settings.FineTuning):
+            with progress.step("importing what TF-NLP trains with"):
+                from exporter.evaluation import comparing
+            return comparing.run(
+                self.plan, self.path, self.task, self.how, self.seeds, self.folder, check=check
+            )
+        from exporter.evaluation import quick_checks
+
+        return quick_checks.run(self.plan, self.path, self.task, self.how, self.seeds, check=check)
+
+
+def _require_positions(plan: Any, how: Any) -> None:
+    """Raises where the inputs of fine-tuning or of a method are too long for the encoder."""
+    name = "fine_tuning" if isinstance(how, settings.FineTuning) else methods.name(how)
+    longest = plan.source.architecture.max_seq_length
+    methods.require_positions(f"{name}.seq_length", how.seq_length, longest)
 
 
 def _own_mistakes(chosen: Any) -> list[errors.UserError]:

@@ -48,6 +48,7 @@ class Arm:
     Attributes:
       prepare: Makes inputs int32 `[B, L]` of N tensors of texts `[B]` (B: batch size, L: sequence
         length).
+      seq_length: L.
       encode: Makes outputs of inputs, as the encoder's SavedModel does.
       embed: Makes vectors `[B, D]` of texts `[B]`, as the text embedding does; None without one.
       mlm: Makes logits of `masked_words.Masked.inputs`; None without a head.
@@ -57,6 +58,7 @@ class Arm:
     """
 
     prepare: Callable[[list[tf.Tensor]], dict[str, tf.Tensor]]
+    seq_length: int
     encode: Callable[[dict[str, tf.Tensor]], dict[str, Any]]
     embed: Callable[[tf.Tensor], tf.Tensor] | None = None
     mlm: Callable[[masked_words.Inputs], np.ndarray] | None = None
@@ -137,15 +139,17 @@ def _batches(texts: Texts) -> Iterator[tuple[list[int], Texts]]:
         yield rows, [texts[number] for number in rows]
 
 
-def exported(path: str, seq_length: int) -> Arm:
+def exported(path: str, seq_length: int | None) -> Arm:
     """Returns the arm of an export, made of its SavedModels alone.
 
     Args:
       path: A folder with `encoder` and `preprocessing`, and perhaps `text_embedding`.
-      seq_length: The length of what the encoder is given.
+      seq_length: The length of what the encoder is given; None as in `methods.LinearProbe`.
     """
     model = loaded_models.load(os.path.join(path, _ENCODER))
     encoder = model.loaded
+    longest = model.embeddings.get("position", (None,))[0]
+    length = seq_length or min(methods.DEFAULT_SEQ_LENGTH, longest or methods.DEFAULT_SEQ_LENGTH)
     preprocessing = loaded_models.load(os.path.join(path, _PREPROCESSING))
     tokenize, pack = preprocessing.loaded.tokenize, preprocessing.loaded.bert_pack_inputs
 
@@ -153,7 +157,8 @@ def exported(path: str, seq_length: int) -> Arm:
         return encoder.mlm(_constants(inputs))["mlm_logits"].numpy()
 
     arm = Arm(
-        prepare=lambda columns: pack([tokenize(column) for column in columns], seq_length),
+        prepare=lambda columns: pack([tokenize(column) for column in columns], length),
+        seq_length=length,
         encode=encoder,
         embed=_exported_embedder(os.path.join(path, _TEXT_EMBEDDING)),
         mlm=mlm if hasattr(encoder, "mlm") else None,
@@ -161,9 +166,9 @@ def exported(path: str, seq_length: int) -> Arm:
             {name: int(value) for name, value in tokenize.get_special_tokens_dict().items()},
             _unknown_id(preprocessing),
         ),
-        longest=model.embeddings.get("position", (None,))[0],
+        longest=longest,
     )
-    if arm.longest is not None and seq_length > arm.longest:
+    if longest is not None and length > longest:
         return arm  # Which cannot be called.
     return dataclasses.replace(arm, trims=_ignores_padding(arm))
 
@@ -240,6 +245,7 @@ def baseline(plan: plans.Plan, seq_length: int, *, trims: bool) -> Arm:
 
     return Arm(
         prepare=lambda columns: pack([tokenize(column) for column in columns]),
+        seq_length=seq_length,
         encode=encode,
         embed=_embedder(plan, built, ingredients.text_of(plan, built).source),
         mlm=None if head is None else mlm,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gin
@@ -27,6 +29,8 @@ class _Task:
     validation: tuple[str, ...] = ("validation",)
 
 
+# Each after twice the time: after 6 s the last one.
+_RETRIES = 5
 _PAIR = ("sentence1", "sentence2")
 NAMES: Mapping[str, _Task] = {
     "cola": _Task(("sentence",), examples.MATTHEWS),
@@ -104,15 +108,36 @@ class Glue:
                 setting="glue.data_dir",
             )
         try:
-            builder.download_and_prepare()
+            with _soon_ended():
+                builder.download_and_prepare()
         except Exception as error:
             raise errors.UserError(
                 "The data of the task must be there or be fetched, which failed; "
-                f"tensorflow-datasets says: {str(error).splitlines()[0]}",
+                f"tensorflow-datasets says: {_first_line(error)}",
                 example="glue.data_dir = '/data/tensorflow_datasets', with the data prepared",
                 received=f"glue/{self.name}",
                 setting="glue.download",
             ) from error
+
+
+@contextlib.contextmanager
+def _soon_ended() -> Iterator[None]:
+    """While open, who does not answer is asked for seconds and not for minutes, and in silence."""
+    from tensorflow_datasets.core.download import downloader
+
+    logger = logging.getLogger("urllib3")
+    before = downloader.MAX_RETRIES, logger.level
+    downloader.MAX_RETRIES = _RETRIES
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        downloader.MAX_RETRIES = before[0]
+        logger.setLevel(before[1])
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _split(builder: Any, split: str, task: _Task) -> examples.Split:

@@ -12,6 +12,7 @@ from exporter import errors
 ENCODER_VECTORS = ("pooled_output", "first_token", "mean")
 TEXT_EMBEDDING = "text_embedding"
 VECTORS = (*ENCODER_VECTORS, TEXT_EMBEDDING)
+DEFAULT_SEQ_LENGTH = 128
 # [CLS], a token, [SEP].
 _SHORTEST = 3
 
@@ -25,12 +26,13 @@ class LinearProbe:
       vector: What is made of an example: "pooled_output", "first_token" (of the last layer) or
         "mean" (of the last layer over the tokens) of the encoder, or the text embedding's own,
         "text_embedding".
-      seq_length: How many tokens the encoder is given of an example.
+      seq_length: How many tokens the encoder is given of an example; None for 128, or for as many
+        as it has positions if these are fewer.
       max_examples: How many of each split are taken, drawn at random if there are more.
     """
 
     vector: str = "pooled_output"
-    seq_length: int = 128
+    seq_length: int | None = None
     max_examples: int = 2000
 
     def mistakes(self) -> list[errors.UserError]:
@@ -54,11 +56,11 @@ class MaskedWords:
     """How well the encoder with its head guesses masked tokens of the examples to validate on.
 
     Attributes:
-      seq_length: How many tokens the encoder is given of an example.
+      seq_length: How many tokens the encoder is given of an example; None as in `LinearProbe`.
       max_examples: How many are taken of each split, drawn at random if there are more.
     """
 
-    seq_length: int = 128
+    seq_length: int | None = None
     max_examples: int = 500
 
     def mistakes(self) -> list[errors.UserError]:
@@ -74,9 +76,30 @@ def name(method: LinearProbe | MaskedWords) -> str:
     return "linear_probe" if isinstance(method, LinearProbe) else "masked_words"
 
 
-def _too_small(name: str, seq_length: int, max_examples: int) -> Iterator[errors.UserError]:
+def require_positions(setting: str, seq_length: int | None, longest: int | None) -> None:
+    """Raises if sequences are too long for an encoder.
+
+    Args:
+      setting: What sets their length.
+      seq_length: It; None is never too long.
+      longest: How many positions the encoder has; None for no limit.
+
+    Raises:
+      UserError: They are.
+    """
+    if seq_length is None or longest is None or seq_length <= longest:
+        return
+    raise errors.UserError(
+        f"{setting} must not be more than the encoder has positions for.",
+        example=f"{setting} = {longest}",
+        received=str(seq_length),
+        setting=setting,
+    )
+
+
+def _too_small(name: str, seq_length: int | None, max_examples: int) -> Iterator[errors.UserError]:
     for setting, value, least in (
-        ("seq_length", seq_length, _SHORTEST),
+        ("seq_length", DEFAULT_SEQ_LENGTH if seq_length is None else seq_length, _SHORTEST),
         ("max_examples", max_examples, 2),
     ):
         if type(value) is not int or value < least:

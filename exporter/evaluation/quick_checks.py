@@ -51,7 +51,7 @@ def run(
     with progress.step("loading the export"):
         exported = frozen_arms.exported(path, method.seq_length)
     _require(exported, path, method)
-    made = frozen_arms.baseline(plan, method.seq_length, trims=exported.trims)
+    made = frozen_arms.baseline(plan, exported.seq_length, trims=exported.trims)
     _require(made, "the checkpoint", method)
     arms = {records.EXPORT: exported, records.BASELINE: made}
     found = _scored(arms, task, method, seeds)
@@ -64,6 +64,7 @@ def run(
         settings={
             "method": methods.name(method),
             **dataclasses.asdict(method),
+            "seq_length": exported.seq_length,
             "seeds": list(seeds),
         },
         checks=found.checks if check else [],
@@ -260,14 +261,8 @@ def _require(
     Raises:
       UserError: The arm does not have it.
     """
-    if arm.longest is not None and method.seq_length > arm.longest:
-        setting = f"{methods.name(method)}.seq_length"
-        raise errors.UserError(
-            f"{setting} must not be more than the encoder has positions for.",
-            example=f"{setting} = {arm.longest}",
-            received=str(method.seq_length),
-            setting=setting,
-        )
+    setting = f"{methods.name(method)}.seq_length"
+    methods.require_positions(setting, arm.seq_length, arm.longest)
     if isinstance(method, methods.MaskedWords):
         missing = [
             what

@@ -24,8 +24,8 @@ def page(evaluation: records.Evaluation) -> str:
         _section("What was run", _table([["what", "value"], *result_tables.settings(evaluation)])),
     ]
     return pages.page(
-        result_tables.title(evaluation),
-        result_tables.examples(evaluation),
+        result_tables.title(evaluation.export_path, evaluation.task),
+        result_tables.examples(evaluation.examples),
         "".join(sections),
         _STYLE,
     )

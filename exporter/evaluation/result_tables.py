@@ -15,15 +15,14 @@ _NONE = "-"
 Table = list[list[str]]
 
 
-def title(evaluation: records.Evaluation) -> str:
-    """Returns what was evaluated, in one line."""
-    name = os.path.basename(evaluation.export_path.rstrip("/"))
-    return f"Evaluation of {name} on {evaluation.task}"
+def title(export_path: str, task: str) -> str:
+    """Returns what is evaluated, in one line."""
+    return f"Evaluation of {os.path.basename(export_path.rstrip('/'))} on {task}"
 
 
-def examples(evaluation: records.Evaluation) -> str:
-    """Returns how many examples there were: "800 of train, 100 of validation"."""
-    return ", ".join(f"{count:,} of {split}" for split, count in evaluation.examples.items())
+def examples(counts: Mapping[str, int]) -> str:
+    """Returns how many examples there are: "800 of train, 100 of validation"."""
+    return ", ".join(f"{count:,} of {split}" for split, count in counts.items())
 
 
 def verdicts(evaluation: records.Evaluation) -> list[str]:
@@ -32,7 +31,7 @@ def verdicts(evaluation: records.Evaluation) -> list[str]:
         "nothing was scored"
     ]
     if not evaluation.checks:
-        return found
+        return [*found, "checks: not run"]
     return [*found, f"checks: {reports.Report('', tuple(evaluation.checks)).counts()}"]
 
 
@@ -104,7 +103,7 @@ def speed(evaluation: records.Evaluation) -> Table:
             )
     if len(rates) == len(records.ARMS) and rates[1]:
         rows.append(["export / baseline", f"{rates[0] / rates[1]:.2f}", "", ""])
-    head = ["arm", "steps a second", "largest memory by then", "time waiting for inputs"]
+    head = ["arm", "steps a second", "largest memory", "time waiting for inputs"]
     return [head, *rows] if rows else []
 
 
@@ -122,6 +121,15 @@ def settings(evaluation: records.Evaluation) -> Table:
     """Returns what was evaluated and what the arms had in common, by name."""
     return [
         ["export", evaluation.export_path],
-        *([["examples", examples(evaluation)]] if evaluation.examples else []),
+        *([["examples", examples(evaluation.examples)]] if evaluation.examples else []),
         *([name, str(value)] for name, value in evaluation.settings.items()),
+    ]
+
+
+def aligned(table: Table) -> list[str]:
+    """Returns a table as lines of text."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
     ]

@@ -59,18 +59,13 @@ def _plain(value: Any) -> Any:
 def text(evaluation: records.Evaluation) -> str:
     """Returns verdicts, scores, speed, checks and settings as text that a person reads."""
     sections = [
-        [result_tables.title(evaluation), *result_tables.verdicts(evaluation)],
-        _aligned(result_tables.scores(evaluation)),
-        _aligned(result_tables.speed(evaluation)),
+        [
+            result_tables.title(evaluation.export_path, evaluation.task),
+            *result_tables.verdicts(evaluation),
+        ],
+        result_tables.aligned(result_tables.scores(evaluation)),
+        result_tables.aligned(result_tables.speed(evaluation)),
         [line for check in evaluation.checks for line in check.text().split("\n")],
-        _aligned(result_tables.settings(evaluation)),
+        result_tables.aligned(result_tables.settings(evaluation)),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
-
-
-def _aligned(table: result_tables.Table) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]

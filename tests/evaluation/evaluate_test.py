@@ -199,14 +199,51 @@ def test_scores_of_pairs_in_lines_of_json_by_an_albert(tmp_path: pathlib.Path) -
         # The loss is a mean of batches, of which the last has 8 examples and not 32.
         assert metrics["validation_loss"] == pytest.approx(metrics["mean_squared_error"], rel=0.2)
 
+    # Without being told, a method takes no more tokens than there are positions.
+    bindings = (*bindings[:3], "evaluate.method = @linear_probe()")
+    command = evaluating.arguments(export, tmp_path / "probe", *bindings, source=source)
+    assert launch.run(command) == 0
+    found = evaluating.results(tmp_path / "probe")
+    assert found["settings"]["seq_length"] == 64
+    assert {check["status"] for check in found["checks"]} == {"passed"}
 
-def test_a_dry_run_checks_and_writes_nothing(
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(
     export: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output_dir = tmp_path / "out"
-    assert launch.run([*evaluating.arguments(export, output_dir), "--dry_run"]) == 0
-    assert "fine_tuning.train_steps = 10\n" in capsys.readouterr().out
+    arguments = [*evaluating.arguments(export, output_dir), "--dry_run"]
+    assert launch.run(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "fine_tuning.train_steps = 10\n" in printed
+    assert printed.endswith(
+        "Evaluation of all on sentences/train, not begun: a dry run\n"
+        f"export               {export}\n"
+        "examples             480 of train, 160 of validation\n"
+        "steps                10 of 32 examples: 0.67 epochs\n"
+        "runs                 2, of which 0 are complete\n"
+        "classes              ['change', 'error', 'result']\n"
+        "metric               accuracy\n"
+        "batch_size           32\n"
+        "seq_length           24\n"
+        "learning_rate        0.0005\n"
+        "warmup               0.1\n"
+        "weight_decay         0.01\n"
+        "use_encoder_pooler   True\n"
+        "validation_interval  2\n"
+        "seeds                [3]\n"
+        f"output               {output_dir}\n"
+    )
     assert not output_dir.exists()
+
+    (output_dir / "seed_3").mkdir(parents=True)  # Begun, and nobody knows with what.
+    assert launch.run(arguments) == 2
+    assert f"  received: {output_dir}, whose begun_with.json cannot be read: " in _told(capsys)
+
+    arguments.append("--gin_params=evaluate.method = @linear_probe()")
+    assert launch.run(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "\nseq_length    128, or all positions of the encoder\n" in printed
 
 
 _MISTAKES: dict[str, tuple[str, str]] = {
