@@ -18,7 +18,12 @@ WEIGHTS = "weights in another order, another configuration, or another checkpoin
 
 
 def compare(
-    name: str, expected: Mapping[str, Any], got: Mapping[str, Any], *, look_at: str = WEIGHTS
+    name: str,
+    expected: Mapping[str, Any],
+    got: Mapping[str, Any],
+    *,
+    look_at: str = WEIGHTS,
+    tolerance: float = 1.0,
 ) -> reports.Check:
     """Compares nested outputs by name.
 
@@ -27,6 +32,7 @@ def compare(
       expected: The source's outputs.
       got: The export's.
       look_at: What to look at if they differ.
+      tolerance: By what the limits are multiplied.
 
     Returns:
       The check, which fails where names, shapes or dtypes differ, too.
@@ -46,11 +52,11 @@ def compare(
                 return reports.Check(name, False, kind, difference=nothing, look_at=look_at)
             difference = _difference(one, other)
             if difference > largest or np.isnan(difference):
-                largest, limit = difference, _limit(one)
+                largest, limit = difference, tolerance * _limit(one)
                 where = f"largest difference {difference:.1e} in {key}"
-            passed = passed and difference <= _limit(one)
+            passed = passed and difference <= tolerance * _limit(one)
     if limit is None:
-        limit = max(map(_limit, _tensors(expected)), default=None)
+        limit = max((tolerance * _limit(tensor) for tensor in _tensors(expected)), default=None)
     return reports.Check(name, passed, where, difference=largest, look_at=look_at, limit=limit)
 
 

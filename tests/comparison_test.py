@@ -98,6 +98,13 @@ def test_the_limit_is_told() -> None:
     assert (check.difference, check.limit) == (1.0, 0.0)
 
 
+@pytest.mark.parametrize(("tolerance", "passed"), [(1.0, False), (10.0, True)])
+def test_limits_may_be_larger(tolerance: float, passed: bool) -> None:
+    expected, got = {"x": tf.constant(1.0)}, {"x": tf.constant(1.00005)}
+    check = comparison.compare("outputs", expected, got, tolerance=tolerance)
+    assert (check.passed, check.limit) == (passed, tolerance * comparison.LIMIT)
+
+
 def test_an_undefined_difference_is_not_hidden_by_later_ones() -> None:
     expected = [tf.zeros([2]), tf.zeros([2])]
     check = _compare(expected, [tf.constant([0.0, np.nan]), tf.ones([2])])

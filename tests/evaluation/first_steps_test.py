@@ -100,11 +100,13 @@ class _Defect:
 _DEFECTS = {
     "weights of two layers swapped": _Defect(
         lambda path: evaluating.change_values(path / "encoder", _swap),
-        r"FAILED  first outputs: largest difference \S+ in \w+_output \(limit 1e-05\)\n +" + _ENCODER,
+        r"FAILED  first outputs: largest difference \S+ in \w+_output \(limit 1e-05\)\n +"
+        + _ENCODER,
     ),
     "one matrix a little too large": _Defect(
         lambda path: evaluating.change_values(path / "encoder", _shift),
-        r"FAILED  first outputs: largest difference \S+ in \w+_output \(limit 1e-05\)\n +" + _ENCODER,
+        r"FAILED  first outputs: largest difference \S+ in \w+_output \(limit 1e-05\)\n +"
+        + _ENCODER,
         in_scores=False,
     ),
     "dropout off": _Defect(
@@ -121,7 +123,8 @@ _DEFECTS = {
     ),
     "types ignored": _Defect(
         lambda path: evaluating.change_values(path / "encoder", _ignore_types),
-        r"FAILED  first outputs: largest difference \S+ in \w+_output \(limit 1e-05\)\n +" + _ENCODER,
+        r"FAILED  first outputs: largest difference \S+ in \w+_output \(limit 1e-05\)\n +"
+        + _ENCODER,
         of_pairs=True,
     ),
 }
