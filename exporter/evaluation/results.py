@@ -38,6 +38,7 @@ def to_json(evaluation: records.Evaluation) -> str:
     compared = statistics.compare_all(evaluation.runs)
     found = {
         **dataclasses.asdict(evaluation),
+        "checked": bool(evaluation.checks),
         "checks": [check.as_dict() for check in evaluation.checks],
         "comparisons": [
             {**dataclasses.asdict(one), "outcome": one.outcome.value} for one in compared

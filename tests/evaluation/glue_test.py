@@ -97,6 +97,34 @@ def test_data_that_is_not_there(tmp_path: pathlib.Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [("No route to host.\nAsk again.", "No route to host."), ("", "ConnectionError")],
+)
+def test_data_that_cannot_be_fetched(
+    message: str, told: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import downloader
+
+    usual = downloader.MAX_RETRIES
+
+    def fetch(_: Any) -> None:
+        assert usual > downloader.MAX_RETRIES
+        raise ConnectionError(message)
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fetch)
+    with pytest.raises(errors.UserError) as found:
+        glue.Glue(name="rte", data_dir=str(tmp_path), download=True).read()
+    assert str(found.value) == (
+        "The data of the task must be there or be fetched, which failed; tensorflow-datasets says: "
+        f"{told}\n"
+        "  received: glue/rte\n"
+        "  example:  glue.data_dir = '/data/tensorflow_datasets', with the data prepared"
+    )
+    assert usual == downloader.MAX_RETRIES
+
+
 def test_a_task_of_another_name() -> None:
     (mistake,) = glue.Glue(name="sst").mistakes()
     assert str(mistake) == (

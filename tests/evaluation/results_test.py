@@ -143,6 +143,7 @@ def test_json(folder: pathlib.Path) -> None:
     assert found["settings"] == {"seq_length": 64, "learning_rate": 3e-5, "layers": [1, 2]}
     assert [check["status"] for check in found["checks"]] == ["passed", "failed"]
     assert found["checks"][1]["difference"] is None
+    assert found["checked"] is True
     accuracy, loss = found["comparisons"]
     assert accuracy["export"]["scores"] == {"1": 0.81, "2": 0.82, "3": 0.86}
     assert accuracy["outcome"] == "no difference beyond the seeds' noise"
@@ -160,6 +161,7 @@ def test_json_of_what_is_no_number() -> None:
     found = json.loads(results.to_json(_PROBES))
 
     assert found["runs"][1]["metrics"] == {"accuracy": None}
+    assert found["checked"] is False
     assert found["comparisons"][0]["export"] == {
         "scores": {"1": 0.8, "2": None}, "mean": None, "spread": None,
     }  # fmt: skip
