@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,29 @@ def compare(
     if limit is None:
         limit = max((tolerance * _limit(tensor) for tensor in _tensors(expected)), default=None)
     return reports.Check(name, passed, where, difference=largest, look_at=look_at, limit=limit)
+
+
+def other_value(
+    attribute: str, expected: Sequence[tf.Variable], got: Sequence[tf.Variable]
+) -> str | None:
+    """Compares values bit by bit.
+
+    Args:
+      attribute: What the variables are called.
+      expected: The source's variables.
+      got: The export's.
+
+    Returns:
+      What is different, or None.
+    """
+    if len(expected) != len(got):
+        return f"{len(got)} {attribute}, not {len(expected)}"
+    for ours, theirs in zip(expected, got, strict=True):
+        # Views of what TensorFlow holds: `numpy()` would copy it.
+        values, others = (np.asarray(variable.read_value()) for variable in (ours, theirs))
+        if not np.array_equal(values, others):
+            return f"another value of {ours.name}"
+    return None
 
 
 def _tensors(outputs: Mapping[str, Any]) -> Iterator[tf.Tensor]:

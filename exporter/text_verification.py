@@ -161,21 +161,10 @@ def text_embedding_parity(
 def _same_variables(model: loaded_models.Model, encoder: encoders.Encoder) -> reports.Check:
     """Compares all values bit by bit: not each of them shows in some text's vector."""
     expected, got = encoder.network.variables, list(model.loaded.variables)
-    found = _other_variable(expected, got)
+    found = comparison.other_value("variables", expected, got)
     return reports.Check(
         _VARIABLES, found is None, found or f"{len(got)} variables", look_at=_CHECKPOINT
     )
-
-
-def _other_variable(expected: Sequence[tf.Variable], got: Sequence[tf.Variable]) -> str | None:
-    if len(expected) != len(got):
-        return f"{len(got)} variables, not {len(expected)}"
-    for ours, theirs in zip(expected, got, strict=True):
-        # Views of what TensorFlow holds: `numpy()` would copy it.
-        values, others = (np.asarray(variable.read_value()) for variable in (ours, theirs))
-        if not np.array_equal(values, others):
-            return f"another value of {ours.name}"
-    return None
 
 
 def vectors(

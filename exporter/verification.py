@@ -12,7 +12,6 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from exporter import (
@@ -203,26 +202,13 @@ def _same_variables(source: EncoderSource, model: loaded_models.Model) -> report
         # The encoder's come first, and are compared already.
         own = len(everything)
         pairs.append(("variables of .mlm", source.variables[own:], loaded.mlm.variables[own:]))
-    found = [_first_other(name, expected, got) for name, expected, got in pairs]
+    found = [comparison.other_value(name, expected, got) for name, expected, got in pairs]
     trainable = network.trainable_variables
     found.append(_other_trainable(everything, trainable, variables, loaded.trainable_variables))
     other = next((text for text in found if text), None)
     if other:
         return reports.Check(_VARIABLES, False, other, look_at=_CHECKPOINT)
     return reports.Check(_VARIABLES, True, f"{len(variables)} variables")
-
-
-def _first_other(
-    attribute: str, expected: Sequence[tf.Variable], got: Sequence[tf.Variable]
-) -> str | None:
-    if len(expected) != len(got):
-        return f"{len(got)} {attribute}, not {len(expected)}"
-    for ours, theirs in zip(expected, got, strict=True):
-        # Views of what TensorFlow holds: `numpy()` would copy it.
-        values, others = (np.asarray(variable.read_value()) for variable in (ours, theirs))
-        if not np.array_equal(values, others):
-            return f"another value of {ours.name}"
-    return None
 
 
 def _other_trainable(
