@@ -190,7 +190,19 @@ def _packer(
     ) -> dict[str, tf.Tensor]:
         return packing.pack(segments, seq_length, ids, options)
 
-    return pack_flat
+    def pack(
+        segments: list[tf.RaggedTensor], seq_length: int | tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        if options.for_xla or not isinstance(seq_length, int):
+            return pack_flat(segments, seq_length)
+        # One trace serves all lengths; XLA alone must know them.
+        packed = pack_flat(segments, tf.constant(seq_length))
+        if not options.pad_to_longest:
+            for tensor in packed.values():
+                tensor.set_shape([None, seq_length])
+        return packed
+
+    return pack
 
 
 class _Tokenization(_Part):

@@ -109,6 +109,7 @@ class TextEmbedding(saved_models.Exportable):
         ids = packing.PackingIds.from_special_tokens(tokenizer.special_tokens)
         packed = options or packing.Options(pad_to_longest=True)
 
+        @tf.function(autograph=False)
         def prepare(text: tf.Tensor) -> dict[str, tf.Tensor]:
             flat = tokenizer.tokenize_flat(tf.convert_to_tensor(text))
             return packing.pack([flat], seq_length, ids, packed)
