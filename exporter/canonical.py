@@ -1,10 +1,10 @@
 """Makes equal SavedModels equal byte by byte.
 
 TensorFlow names functions and captured inputs by counters of the process, writes functions in the
-order of a hash table, and gives each SavedModel a random identifier. Here the counters' values are
-replaced by their ranks, functions are put into the order of their making, and the identifier is
-taken from the content. Nothing of it is used to run the model. What this process has set for
-threads and optimizations is left out, too.
+order of a hash table, and gives each SavedModel a random identifier. Here functions are put into
+the order in which they are reached, the counters' values are replaced by their ranks in that order,
+and the identifier is taken from the content. Nothing of it is used to run the model. What this
+process has set for threads and optimizations is left out, too.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def _write(file: str, data: bytes) -> None:
 
 def _renumber(meta_graph: meta_graph_pb2.MetaGraphDef) -> None:
     library = meta_graph.graph_def.library
-    functions = sorted(library.function, key=lambda function: _split(function.signature.name)[1])
-    ranks = {number: rank for rank, number in enumerate(sorted(set(_numbers(functions))))}
+    functions = _ordered(meta_graph)
+    ranks = {number: rank for rank, number in enumerate(dict.fromkeys(_numbers(functions)))}
     names = {f.signature.name: _ranked(f.signature.name, ranks) for f in functions}
     for function in functions:
         function.signature.name = names[function.signature.name]
@@ -81,6 +81,41 @@ def _renumber(meta_graph: meta_graph_pb2.MetaGraphDef) -> None:
     del library.function[:]
     library.function.extend(ordered.function)
     _rename_in_objects(meta_graph, names)
+
+
+def _ordered(meta_graph: meta_graph_pb2.MetaGraphDef) -> list[function_pb2.FunctionDef]:
+    """Lists the functions as the graph and the objects reach them, those that are called first.
+
+    The order of their making would tell which of them the process had made for another SavedModel.
+    """
+    functions = {f.signature.name: f for f in meta_graph.graph_def.library.function}
+    ordered: dict[str, function_pb2.FunctionDef] = {}
+    visited: set[str] = set()
+
+    def reach(name: str) -> None:
+        if name in functions and name not in visited:
+            visited.add(name)
+            for called in _calls(functions[name].node_def):
+                reach(called)
+            ordered[name] = functions[name]
+
+    for name in _calls(meta_graph.graph_def.node):
+        reach(name)
+    for node in meta_graph.object_graph_def.nodes:
+        for name in node.function.concrete_functions:
+            reach(name)
+        reach(node.bare_concrete_function.concrete_function_name)
+    for name in sorted(functions, key=lambda name: _split(name)[1]):
+        reach(name)
+    return list(ordered.values())
+
+
+def _calls(nodes: Iterable[node_def_pb2.NodeDef]) -> Iterator[str]:
+    """Yields what nodes may call, by name."""
+    for node in nodes:
+        yield node.op
+        for _, value in sorted(node.attr.items()):
+            yield from (called.name for called in (value.func, *value.list.func))
 
 
 def _forget_process(meta_graph: meta_graph_pb2.MetaGraphDef) -> None:
@@ -104,6 +139,7 @@ def _split(name: str) -> tuple[str, int]:
 
 
 def _numbers(functions: Iterable[function_pb2.FunctionDef]) -> Iterator[int]:
+    """Yields the counters' values, in an order that does not depend on them."""
     for function in functions:
         yield _split(function.signature.name)[1]
         for name in _captured_inputs(function):
@@ -114,7 +150,7 @@ def _numbers(functions: Iterable[function_pb2.FunctionDef]) -> Iterator[int]:
 
 def _input_names(function: function_pb2.FunctionDef) -> Iterator[attr_value_pb2.AttrValue]:
     """Yields the attributes that name captured inputs by nothing but the counter's value."""
-    for attributes in function.arg_attr.values():
+    for _, attributes in sorted(function.arg_attr.items()):
         if "_user_specified_name" in attributes.attr:
             value = attributes.attr["_user_specified_name"]
             if value.s.isdigit():

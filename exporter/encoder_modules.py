@@ -8,10 +8,11 @@ They implement "Transformer encoders" of the Common SavedModel APIs for text
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
+from official.nlp.modeling import networks
 
 from exporter import encoder_calls, encoders, layer_sharing, saved_models, unpadded
 
@@ -136,10 +137,17 @@ class Source:
         self._shared_layers.training = training
         return self.encoder(inputs, training)
 
+    def call_any_length(self, inputs: dict[str, tf.Tensor], training: bool) -> dict[str, Any]:
+        """Runs the encoder by a function that is traced once for all lengths and modules."""
+        key = "call", training
+        return self._traced(key, inputs, lambda inputs: self.call(inputs, training))
+
     def call_unpadded(
         self, inputs: dict[str, tf.Tensor], *, first_token_only: bool
     ) -> dict[str, Any]:
         """Runs the encoder for inference, without padding where it is one that allows that.
+
+        As in `call_any_length`, its function is traced once.
 
         Args:
           inputs: As `call` takes them.
@@ -150,14 +158,36 @@ class Source:
           `sequence_output` can be `[B, 1, D]` where only the first token is needed.
         """
         if not unpadded.is_supported(self.encoder.network):
-            return self.call(inputs, training=False)
-        with unpadded.applied(
-            self.encoder.network,
-            self._shared_layers,
-            num_layers=self.encoder.architecture.encoder.num_layers,
-            first_token_only=first_token_only,
-        ):
-            return self.call(inputs, training=False)
+            return self.call_any_length(inputs, training=False)
+
+        def call(inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
+            with unpadded.applied(
+                self.encoder.network,
+                self._shared_layers,
+                num_layers=self.encoder.architecture.encoder.num_layers,
+                first_token_only=first_token_only,
+            ):
+                return self.call(inputs, training=False)
+
+        return self._traced(("unpadded", first_token_only), inputs, call)
+
+    def _traced(
+        self,
+        key: Hashable,
+        inputs: dict[str, tf.Tensor],
+        call: Callable[[dict[str, tf.Tensor]], dict[str, Any]],
+    ) -> dict[str, Any]:
+        functions = self.encoder.functions
+        if key not in functions:
+            specs = {name: _spec(name) for name in encoder_calls.INPUT_NAMES}
+            functions[key] = tf.function(call, autograph=False, input_signature=[specs])
+        outputs = functions[key](inputs)
+        if not isinstance(self.encoder.network, networks.FunnelTransformerEncoder):  # It pools.
+            length = inputs["input_word_ids"].shape[1]
+            for output in (outputs["sequence_output"], *outputs["encoder_outputs"]):
+                if output.shape[1] is None:
+                    output.set_shape([None, length, None])
+        return outputs
 
 
 def _signature(function: Any, names: Iterable[str]) -> Callable[..., Any]:

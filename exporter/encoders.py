@@ -36,12 +36,14 @@ class Encoder:
       masked_lm: The masked-language-model head, or None.
       architecture: What it was built from.
       held: Which stored values the variables have in memory, by the variables' references.
+      functions: Traced functions of it, for all modules that it is a part of, by what they compute.
     """
 
     network: tf_keras.layers.Layer
     masked_lm: tfnlp_layers.MaskedLM | None
     architecture: encoder_configs.Architecture
     held: dict[Any, Hashable] = dataclasses.field(default_factory=dict)
+    functions: dict[Hashable, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def pooler_layer(self) -> tf_keras.layers.Layer | None:

@@ -190,9 +190,7 @@ def _packer(
     ) -> dict[str, tf.Tensor]:
         return packing.pack(segments, seq_length, ids, options)
 
-    def pack(
-        segments: list[tf.RaggedTensor], seq_length: int | tf.Tensor
-    ) -> dict[str, tf.Tensor]:
+    def pack(segments: list[tf.RaggedTensor], seq_length: int | tf.Tensor) -> dict[str, tf.Tensor]:
         if options.for_xla or not isinstance(seq_length, int):
             return pack_flat(segments, seq_length)
         # One trace serves all lengths; XLA alone must know them.

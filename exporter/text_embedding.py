@@ -121,13 +121,13 @@ class TextEmbedding(saved_models.Exportable):
         def embed(text: tf.Tensor, training: bool = False) -> tf.Tensor:
             inputs = prepare(text)
             if training:
-                return pool(inputs, self._source.call(inputs, training))
+                return pool(inputs, self._source.call_any_length(inputs, training))
             first = vector in _OF_FIRST_TOKEN
             return pool(inputs, self._source.call_unpadded(inputs, first_token_only=first))
 
         def outputs(text: tf.Tensor) -> dict[str, Any]:
             inputs = prepare(text)
-            result = self._source.call(inputs, training=False)
+            result = self._source.call_any_length(inputs, training=False)
             return dict(result, default=pool(inputs, result))
 
         self._outputs = _Untracked(outputs)

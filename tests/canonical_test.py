@@ -116,7 +116,7 @@ def _functions(path: pathlib.Path) -> list[str]:
     return [f.signature.name for f in saved_model.meta_graphs[0].graph_def.library.function]
 
 
-def test_functions_are_in_the_order_of_their_making(exports: dict[str, pathlib.Path]) -> None:
+def test_functions_are_in_the_order_of_their_numbers(exports: dict[str, pathlib.Path]) -> None:
     numbers = [int(name.rpartition("_")[2]) for name in _functions(exports["first"] / "encoder")]
     assert numbers == sorted(set(numbers))
 
