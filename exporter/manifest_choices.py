@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import gin
 
-from exporter import choices, errors, manifests, settings
+from exporter import choices, errors, manifests, poolers, settings
 
 NAME = "choices of the manifest"
 # Of each part, what changes results and can be told from plain values.
@@ -27,6 +29,13 @@ _FIELDS = {
     "encoder": ("pooled_output",),
     "checkpoint": ("weights",),
 }
+_POOLER = "export.pooler"
+_POOLERS = {
+    "restored_pooler": poolers.restored_pooler,
+    "next_sentence_pooler": poolers.next_sentence_pooler,
+    "identity_pooler": poolers.identity_pooler,
+    "initialized_pooler": poolers.initialized_pooler,
+}
 _PARTS = {
     "text_embedding": settings.TextEmbeddingSettings,
     "preprocessing": settings.PreprocessingSettings,
@@ -34,6 +43,23 @@ _PARTS = {
     "encoder": settings.EncoderSettings,
     "checkpoint": settings.CheckpointSettings,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """A function as gin names it.
+
+    Attributes:
+      name: The configurable.
+      arguments: What gin binds of it.
+    """
+
+    name: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+
+    def __repr__(self) -> str:
+        bound = ", ".join(f"{name} = {value!r}" for name, value in self.arguments)
+        return f"@{self.name}" + (f" with {bound}" if bound else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +85,8 @@ def complete(chosen: choices.Choices, path: str) -> Completed:
       path: The SavedModel.
     """
     said = _said(path)
-    taken, contradictions = {}, []
+    taken: dict[str, Any] = {}
+    contradictions = []
     for part, fields in _FIELDS.items():
         bound = gin.get_bindings(f"exporter.{part}", resolve_references=False)
         for field in fields:
@@ -70,6 +97,13 @@ def complete(chosen: choices.Choices, path: str) -> Completed:
                 contradictions.append(f"the manifest says {name} = {said[name]!r}, not {value!r}")
             else:
                 taken[name] = said[name]
+    pooler = said.get(_POOLER)
+    if pooler is not None and pooler.name != chosen.pooler().name:
+        if "pooler" in gin.get_bindings("exporter.export", resolve_references=False):
+            other = Reference(chosen.pooler().name)
+            contradictions.append(f"the manifest says {_POOLER} = {pooler}, not {other}")
+        else:
+            taken[_POOLER] = pooler
     completed = _with(chosen, taken)
     if choices.wrong(completed):  # Whoever wrote that, it was no export.
         return Completed(chosen, {}, tuple(contradictions))
@@ -77,11 +111,14 @@ def complete(chosen: choices.Choices, path: str) -> Completed:
 
 
 def _with(chosen: choices.Choices, taken: Mapping[str, Any]) -> choices.Choices:
-    parts = {}
+    parts: dict[str, Any] = {}
     for part in _FIELDS:
         own = [field for field in _FIELDS[part] if f"{part}.{field}" in taken]
         fields = {field: taken[f"{part}.{field}"] for field in own}
         parts[part] = dataclasses.replace(getattr(chosen, part), **fields)
+    if _POOLER in taken:
+        pooler = taken[_POOLER]
+        parts["pooler"] = functools.partial(_POOLERS[pooler.name], **dict(pooler.arguments))
     return dataclasses.replace(chosen, **parts)
 
 
@@ -99,7 +136,23 @@ def _said(path: str) -> dict[str, Any]:
         said["tokenizer.do_lower_case"] = vocabulary["do_lower_case"]
     if type(manifest.get("seq_length")) is int:
         said["preprocessing.default_seq_length"] = manifest["seq_length"]
+    pooler = _pooler(manifest)
+    if pooler is not None:
+        said[_POOLER] = pooler
     return said
+
+
+def _pooler(manifest: Mapping[str, Any]) -> Reference | None:
+    """Returns the pooler of an export, if it is one of the exporter's own, with plain arguments."""
+    checkpoint = manifest.get("checkpoint")
+    name = checkpoint.get("pooler") if isinstance(checkpoint, Mapping) else None
+    if not isinstance(name, str) or name not in _POOLERS:
+        return None
+    bound = _plain_bindings(manifest.get("gin"), f"{name}.")
+    arguments = tuple((key.removeprefix(f"{name}."), value) for key, value in bound.items())
+    known = inspect.signature(_POOLERS[name]).parameters
+    plain = all(key in known and value is not None for key, value in arguments)
+    return Reference(name, arguments) if plain else None
 
 
 def _defaults() -> dict[str, Any]:
@@ -114,15 +167,30 @@ def _defaults() -> dict[str, Any]:
 
 
 def _bound(lines: Any) -> dict[str, Any]:
-    """Returns the plain values of gin's lines, macros among them put in."""
+    """Returns the plain values of what gin's lines say of the parts."""
     known = {f"{part}.{field}" for part, fields in _FIELDS.items() for field in fields}
+    found = {
+        name: value
+        for part in _FIELDS
+        for name, value in _plain_bindings(lines, f"{part}.").items()
+    }
+    return {name: value for name, value in found.items() if name in known and value is not None}
+
+
+def _plain_bindings(lines: Any, start: str) -> dict[str, Any]:
+    """Returns values of gin's lines, macros among them put in; None for what is not plain.
+
+    Args:
+      lines: What a manifest has as its gin text.
+      start: What the names begin with.
+    """
     found: dict[str, Any] = {}
     macros: dict[str, Any] = {}
     for line in lines if isinstance(lines, list) else ():
         name, _, text = str(line).partition(" = ")
         name = name.removeprefix("exporter.")
         value = macros.get(text) if text.startswith("%") else _plain(text)
-        if name in known and value is not None:
+        if name.startswith(start):
             found[name] = value
         elif "." not in name:
             macros[f"%{name}"] = value

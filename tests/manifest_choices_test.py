@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import gin
+import numpy as np
 import pytest
 
-from exporter import choices, manifest_choices, manifests
+import exporter.export  # noqa: F401 (gin binds it)
+from exporter import choices, manifest_choices, manifests, poolers
 
 
 @pytest.fixture(autouse=True)
@@ -74,9 +76,45 @@ def test_what_a_manifest_does_not_bind_was_the_default(tmp_path: pathlib.Path) -
     )
 
 
+def test_the_pooler_is_taken(tmp_path: pathlib.Path) -> None:
+    lines = ["exporter.initialized_pooler.seed = 3", "SEED = 4"]
+    path = _write(tmp_path, checkpoint={"pooler": "initialized_pooler"}, gin=lines)
+    completed = _complete(path)
+    assert str(completed.taken) == "{'export.pooler': @initialized_pooler with seed = 3}"
+    expected = poolers.initialized_pooler(seed=3)
+    assert expected.make_values is not None
+    got = completed.chosen.pooler()
+    assert (got.name, got.make_values is None) == ("initialized_pooler", False)
+    for one, other in zip(
+        expected.make_values((4, 4), (4,)), got.make_values((4, 4), (4,)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_another_pooler_is_named(tmp_path: pathlib.Path) -> None:
+    gin.parse_config("exporter.export.pooler = @identity_pooler")
+    given = choices.from_gin(pooler=poolers.identity_pooler)
+    path = _write(tmp_path, checkpoint={"pooler": "next_sentence_pooler"})
+    completed = manifest_choices.complete(given, path)
+    assert completed.taken == {}
+    assert completed.contradictions == (
+        "the manifest says export.pooler = @next_sentence_pooler, not @identity_pooler",
+    )
+
+
 @pytest.mark.parametrize(
     "manifest",
     [
+        {"checkpoint": {"pooler": "a_pooler_of_others"}},
+        {"checkpoint": {"pooler": ["identity_pooler"]}},
+        {
+            "checkpoint": {"pooler": "initialized_pooler"},
+            "gin": ["initialized_pooler.initializer = @Constant()"],
+        },
+        {
+            "checkpoint": {"pooler": "next_sentence_pooler"},
+            "gin": ["next_sentence_pooler.heed = 1"],
+        },
         {"gin": ["preprocessing.truncation = 'unheard of'"]},
         {"gin": "text_embedding.vector = 'mean'"},
         {"gin": ["text_embedding.vector = __import__('os')"], "seq_length": "64"},
