@@ -36,7 +36,10 @@ def _export(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(name="pairs", scope="module")
 def _pairs(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Writes pairs of sentences, of which the second one has the label; returns their binding."""
+    """Writes pairs of sentences, of which the second one has the label; returns their binding.
+
+    Single texts have no types that could be ignored.
+    """
     folder = tmp_path_factory.mktemp("pairs")
     for name in ("train", "validation"):
         text = (evaluating.DATA / f"{name}.tsv").read_text(encoding="utf-8")
@@ -87,13 +90,11 @@ class _Defect:
     Attributes:
       plant: Breaks it.
       found: What the failed checks say, a regular expression.
-      of_pairs: Whether only pairs of texts can show it.
       in_scores: Whether it shows in the scores of ten steps, too.
     """
 
     plant: Callable[[pathlib.Path], None]
     found: str
-    of_pairs: bool = False
     in_scores: bool = True
 
 
@@ -125,7 +126,6 @@ _DEFECTS = {
         lambda path: evaluating.change_values(path / "encoder", _ignore_types),
         r"FAILED  first outputs: largest difference \S+ in \w+_output \(limit 1e-05\)\n +"
         + _ENCODER,
-        of_pairs=True,
     ),
 }
 
@@ -139,15 +139,11 @@ def _last(folder: pathlib.Path) -> dict[str, Any]:
 @pytest.fixture(name="right", scope="module")
 def _right(
     export: pathlib.Path, pairs: str, tmp_path_factory: pytest.TempPathFactory
-) -> dict[bool, dict[str, float]]:
-    """The losses without a defect, of single texts and of pairs."""
-    found = {}
-    for of_pairs in (False, True):
-        folder = tmp_path_factory.mktemp("right")
-        bindings = ["evaluate.check = False", *([pairs] if of_pairs else [])]
-        assert launch.run(evaluating.arguments(export, folder, *bindings)) == 0
-        found[of_pairs] = _last(folder)
-    return found
+) -> dict[str, float]:
+    """The losses without a defect."""
+    folder = tmp_path_factory.mktemp("right")
+    assert launch.run(evaluating.arguments(export, folder, "evaluate.check = False", pairs)) == 0
+    return _last(folder)
 
 
 @pytest.mark.parametrize("name", _DEFECTS)
@@ -155,16 +151,15 @@ def test_a_defect_is_found_before_training_and_shows_in_the_scores(
     name: str,
     export: pathlib.Path,
     pairs: str,
-    right: dict[bool, dict[str, float]],
+    right: dict[str, float],
     tmp_path: pathlib.Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     defect = _DEFECTS[name]
     broken = evaluating.copied(export, tmp_path / "broken")
     defect.plant(broken)
-    bindings = [pairs] if defect.of_pairs else []
     capsys.readouterr()
-    assert launch.run(evaluating.arguments(broken, tmp_path / "checked", *bindings)) == 3
+    assert launch.run(evaluating.arguments(broken, tmp_path / "checked", pairs)) == 3
     log = capsys.readouterr().err
     told = log[log.index("error: before training:") :]
     assert re.search(defect.found, told)
@@ -172,9 +167,9 @@ def test_a_defect_is_found_before_training_and_shows_in_the_scores(
 
     if not defect.in_scores:
         return
-    bindings.append("evaluate.check = False")
+    bindings = (pairs, "evaluate.check = False")
     assert launch.run(evaluating.arguments(broken, tmp_path / "trained", *bindings)) == 0
-    expected, got = right[defect.of_pairs], _last(tmp_path / "trained")
-    assert got["baseline"] == expected["baseline"]
-    noise = abs(expected["export"] - expected["baseline"])
+    got = _last(tmp_path / "trained")
+    assert got["baseline"] == right["baseline"]
+    noise = abs(right["export"] - right["baseline"])
     assert abs(got["export"] - got["baseline"]) > 3 * noise
