@@ -49,6 +49,19 @@ def _root(change: Callable[..., Any]) -> Plant:
     return changed(PREPROCESSING, edit)
 
 
+def root_call(tokenize: Callable[..., Any], pack: Callable[..., Packed]) -> Any:
+    """Returns a call of the root's that packs what is tokenized."""
+
+    def call(
+        text: tf.Tensor,
+        seq_length: int | tf.Tensor = SEQ_LENGTH,
+        training: bool | tf.Tensor = False,
+    ) -> Packed:
+        return pack([tokenize(text, training)], seq_length)
+
+    return tf.function(call, autograph=False)
+
+
 def changed_packing(change: Callable[..., Any], default_length: int = SEQ_LENGTH) -> Plant:
     """Changes packing, by itself and in the root's call.
 
@@ -65,15 +78,8 @@ def changed_packing(change: Callable[..., Any], default_length: int = SEQ_LENGTH
         ) -> Packed:
             return change(right, inputs, seq_length)
 
-        def call(
-            text: tf.Tensor,
-            seq_length: int | tf.Tensor = SEQ_LENGTH,
-            training: bool | tf.Tensor = False,
-        ) -> Packed:
-            return pack([tokenize(text, training)], seq_length)
-
         module.bert_pack_inputs.__call__ = tf.function(pack, autograph=False)
-        module.__call__ = tf.function(call, autograph=False)
+        module.__call__ = root_call(tokenize, pack)
 
     return changed(PREPROCESSING, edit)
 
@@ -100,23 +106,15 @@ def _outputs_below(least: int, name: str) -> Plant:
 
 
 def _tokenize(change: Callable[[tf.RaggedTensor], Any]) -> Plant:
-    """Changes tokens, and what is packed with them."""
+    """Changes tokens, but for what the root's call packs of text."""
 
     def edit(module: Any) -> None:
-        right, pack = module.tokenize.__dict__["__call__"], module.bert_pack_inputs
+        right = module.tokenize.__dict__["__call__"]
 
         def tokenize(text: tf.Tensor, training: bool | tf.Tensor = False) -> Any:
             return change(right(text, training))
 
-        def call(
-            text: tf.Tensor,
-            seq_length: int | tf.Tensor = SEQ_LENGTH,
-            training: bool | tf.Tensor = False,
-        ) -> Packed:
-            return pack([right(text, training)], seq_length)
-
         module.tokenize.__call__ = tf.function(tokenize, autograph=False)
-        module.__call__ = tf.function(call, autograph=False)
 
     return changed(PREPROCESSING, edit)
 

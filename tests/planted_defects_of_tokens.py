@@ -14,14 +14,13 @@ from tests import testing
 from tests.planted_defects import (
     EMBEDDING,
     PREPROCESSING,
-    SEQ_LENGTH,
     VOCABULARY,
     Defect,
     Plant,
     Right,
     changed,
 )
-from tests.planted_defects_of_text import Packed, changed_packing
+from tests.planted_defects_of_text import Packed, changed_packing, root_call
 
 _IDS, _MASK, _TYPES = testing.INPUT_NAMES
 
@@ -35,15 +34,8 @@ def _text(change: Callable[[tf.Tensor], tf.Tensor]) -> Plant:
         def tokenize(text: tf.Tensor, training: bool | tf.Tensor = False) -> Any:
             return right(change(text), training)
 
-        def call(
-            text: tf.Tensor,
-            seq_length: int | tf.Tensor = SEQ_LENGTH,
-            training: bool | tf.Tensor = False,
-        ) -> Packed:
-            return pack([tokenize(text, training)], seq_length)
-
         module.tokenize.__call__ = tf.function(tokenize, autograph=False)
-        module.__call__ = tf.function(call, autograph=False)
+        module.__call__ = root_call(tokenize, pack)
 
     return changed(PREPROCESSING, edit)
 
