@@ -139,8 +139,11 @@ class Source:
 
     def call_any_length(self, inputs: dict[str, tf.Tensor], training: bool) -> dict[str, Any]:
         """Runs the encoder by a function that is traced once for all lengths and modules."""
-        key = "call", training
-        return self._traced(key, inputs, lambda inputs: self.call(inputs, training))
+
+        def encode(inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
+            return self.call(inputs, training)
+
+        return self._traced(("call", training), inputs, encode)
 
     def call_unpadded(
         self, inputs: dict[str, tf.Tensor], *, first_token_only: bool
@@ -160,7 +163,7 @@ class Source:
         if not unpadded.is_supported(self.encoder.network):
             return self.call_any_length(inputs, training=False)
 
-        def call(inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
+        def encode(inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
             with unpadded.applied(
                 self.encoder.network,
                 self._shared_layers,
@@ -169,7 +172,7 @@ class Source:
             ):
                 return self.call(inputs, training=False)
 
-        return self._traced(("unpadded", first_token_only), inputs, call)
+        return self._traced(("unpadded", first_token_only), inputs, encode)
 
     def _traced(
         self,
