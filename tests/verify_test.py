@@ -70,6 +70,17 @@ class TestRightExports:
         assert (tmp_path / "report" / "report.txt").read_text() == out
         assert _files(exports) == before
 
+    def test_effects_may_be_small(self, verify: Run, tmp_path: pathlib.Path) -> None:
+        """As those of words and their order on this `pooled_output`, which is next to nothing."""
+        bindings = (
+            "--gin_params=export.pooler = @initialized_pooler",
+            "--gin_params=initialized_pooler.config = {'stddev': 1e-5}",
+        )
+        path = f"--export_path={tmp_path}/encoder"
+        assert launch.run(["launch.py", path, *_SOURCE, *bindings, "--verify=off"]) == 0
+        status, out, told = verify(path)
+        assert (status, told) == (0, ""), out
+
     def test_without_the_source(self, exports: pathlib.Path, verify: Run) -> None:
         status, out, _ = verify(f"--export_path={exports}/preprocessing")
         assert status == 0
