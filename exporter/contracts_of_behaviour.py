@@ -161,9 +161,9 @@ def order_matters(model: loaded_models.Model) -> str:
         for value in (ids, ids[:, order])
     )
     compared = {"pooled_output": (outputs["pooled_output"], others["pooled_output"])}
-    tokens = (np.asarray(found["sequence_output"]) for found in (outputs, others))
-    if outputs["sequence_output"].shape[1] == length:
-        compared["sequence_output"] = next(tokens)[:, order], next(tokens)
+    tokens, turned = (np.asarray(found["sequence_output"]) for found in (outputs, others))
+    if tokens.shape[1] == length:
+        compared["sequence_output"] = tokens[:, order], turned
     effects = {
         name: largest(one, other) / max(float(np.max(np.abs(one))), _ROUNDING)
         for name, (one, other) in compared.items()
