@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import gc
 import logging
 import multiprocessing
 import os
@@ -213,6 +214,7 @@ def _start(plan: plans.Plan, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to both.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     supervision.end_with_parent(parent)
+    gc.disable()  # It ends before it has made much that is to be collected.
     progress.silence()
     logging.getLogger("exporter").setLevel(logging.CRITICAL)  # What it has to say, it returns.
 
