@@ -152,6 +152,8 @@ class _Writing:
         if text is not None and kind in choices.WITH_PREPROCESSING:
             self._write("preprocessing", "preprocessing", _write_preprocessing, text)
         if built is not None and text is not None:
+            if self.plan.chosen.verify != "off":
+                self.verifier.begin("prepare_text_embedding")
             self._write("text_embedding", "text_embedding", _write_text_embedding, built, text)
         for part in self.parts:
             self._finish(part)

@@ -26,9 +26,21 @@ from exporter import (
 )
 
 TextSource = text_sources.TextSource
+# Vectors `[B, D]` by what the texts are called (B: texts, D: hidden size).
+Vectors = dict[str, tf.Tensor]
 
 # Enough to tell casing, accents, splitting and truncation apart; not a proof of equality.
 _TEXTS = (*sample_texts.SENTENCES, "Many words " * 200)
+# Short texts by themselves, too: how far they are padded must not show.
+_BATCHES: dict[str, Sequence[bytes | str]] = {
+    "texts": _TEXTS,
+    "short texts": _TEXTS[:-1],
+    "texts with bytes that are no UTF-8": sample_texts.INVALID,
+    "random texts": sample_texts.mixtures(["the", "##s", "a"], 16),
+}
+_QUICK_BATCHES: dict[str, Sequence[bytes | str]] = {
+    "short texts": contracts_of_embedding.SHORT_TEXTS
+}
 _VECTORS, _VARIABLES = "vectors", "variables in the source's order"
 _CHECKPOINT = "whether it was made from this checkpoint, and these weights"
 _OF_VECTORS = (
@@ -82,6 +94,7 @@ def verify_text_embedding(
     choices: settings.TextEmbeddingSettings,
     *,
     level: str,
+    expected: Vectors | None = None,
 ) -> reports.Report:
     """Checks a text-embedding SavedModel by its contract, and compares it with its source.
 
@@ -91,6 +104,7 @@ def verify_text_embedding(
       encoder: The encoder; its variables have their values.
       choices: How vectors are made.
       level: "quick": only clauses that cost little. "full": all of them.
+      expected: What `quick_vectors` returns, where that is known already.
 
     Returns:
       The report; the caller decides what a failure means.
@@ -99,7 +113,9 @@ def verify_text_embedding(
     with loaded_models.called_once(quick):
         checks, model = contract_clauses.check("text embedding", path, quick=quick)
         if model is not None:
-            checks += text_embedding_parity(model, source, encoder, choices, quick=quick)
+            checks += text_embedding_parity(
+                model, source, encoder, choices, quick=quick, expected=expected
+            )
             loaded_models.release(model)
     return reports.Report("text embedding", tuple(checks), loaded_models.load_seconds(model))
 
@@ -111,6 +127,7 @@ def text_embedding_parity(
     choices: settings.TextEmbeddingSettings,
     *,
     quick: bool = False,
+    expected: Vectors | None = None,
 ) -> list[reports.Check]:
     """Compares a loaded text embedding with TF-NLP's preprocessing and encoder.
 
@@ -120,31 +137,25 @@ def text_embedding_parity(
       encoder: The encoder; its variables have their values.
       choices: How vectors are made.
       quick: Whether only for a few short texts.
+      expected: What `quick_vectors` returns, where that is known already.
 
     Returns:
       The checks.
     """
     tokenizer, pack, _ = source.layers()
-    # Short texts by themselves, too: how far they are padded must not show.
-    batches: dict[str, Sequence[bytes | str]] = {
-        "texts": _TEXTS,
-        "short texts": _TEXTS[:-1],
-        "texts with bytes that are no UTF-8": sample_texts.INVALID,
-        "random texts": sample_texts.mixtures(["the", "##s", "a"], 16),
-    }
-    if quick:
-        batches = {"short texts": contracts_of_embedding.SHORT_TEXTS}
-    expected = {}
-    for name, texts in batches.items():
-        inputs = pack([tokenizer(tf.constant(texts))])
-        if quick and padding.is_ignored(encoder):
-            inputs = text_sources.without_common_padding(inputs)
-        mask = inputs["input_mask"].numpy()
-        expected[name] = tf.constant(vectors(encoder(inputs, training=False), mask, choices))
+    batches = _QUICK_BATCHES if quick else _BATCHES
+    if not quick:
+        expected = {
+            name: _made(encoder, pack([tokenizer(tf.constant(texts))]), choices)
+            for name, texts in batches.items()
+        }
+    elif expected is None:
+        expected = quick_vectors(source, encoder, choices)
+    right = expected
 
     def same_vectors() -> reports.Check:
         got = {name: model.loaded(tf.constant(texts)) for name, texts in batches.items()}
-        return comparison.compare(_VECTORS, expected, got, look_at=_OF_VECTORS)
+        return comparison.compare(_VECTORS, right, got, look_at=_OF_VECTORS)
 
     def in_training() -> tf.Tensor:
         inputs = pack([tokenizer(tf.constant(_TEXTS))])
@@ -156,6 +167,33 @@ def text_embedding_parity(
         contracts.attempt(_VECTORS, same_vectors),
     ]
     return checks if quick else [*checks, embedding_training.check(model, _TEXTS, in_training)]
+
+
+def quick_vectors(
+    source: TextSource, encoder: encoders.Encoder, choices: settings.TextEmbeddingSettings
+) -> Vectors:
+    """Computes what "quick" compares with, for which no SavedModel is needed.
+
+    Args:
+      source: What text is prepared with.
+      encoder: The encoder; its variables have their values.
+      choices: How vectors are made.
+    """
+    tokenizer, pack, _ = source.layers()
+    shorten = text_sources.without_common_padding if padding.is_ignored(encoder) else dict
+    return {
+        name: _made(encoder, shorten(pack([tokenizer(tf.constant(texts))])), choices)
+        for name, texts in _QUICK_BATCHES.items()
+    }
+
+
+def _made(
+    encoder: encoders.Encoder,
+    inputs: dict[str, tf.Tensor],
+    choices: settings.TextEmbeddingSettings,
+) -> tf.Tensor:
+    made = encoder(inputs, training=False)
+    return tf.constant(vectors(made, inputs["input_mask"].numpy(), choices))
 
 
 def _same_variables(model: loaded_models.Model, encoder: encoders.Encoder) -> reports.Check:

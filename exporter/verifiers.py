@@ -82,15 +82,23 @@ class Verification:
             path, self._text(), level=self.plan.chosen.verify
         )
 
+    def prepare_text_embedding(self) -> None:
+        """Does what can be done before it is written."""
+        gc.collect()  # What was loaded before needs its memory no more.
+        if self.plan.chosen.verify == "quick":
+            _ = self._vectors
+
     def text_embedding(self, path: str) -> reports.Report:
         """Verifies the SavedModel of text embedding."""
         self._source.restore()
+        level = self.plan.chosen.verify
         return text_verification.verify_text_embedding(
             path,
             self._text(),
             self._source.encoder,
             self.plan.chosen.text_embedding,
-            level=self.plan.chosen.verify,
+            level=level,
+            expected=self._vectors if level == "quick" else None,
         )
 
     def masked_words(self) -> findings.Finding:
@@ -106,6 +114,13 @@ class Verification:
         assert self.built is not None
         return verification.EncoderSource(
             self.built.encoder, self.built.restoration, self._text_of_encoder
+        )
+
+    @functools.cached_property
+    def _vectors(self) -> text_verification.Vectors:
+        self._source.restore()
+        return text_verification.quick_vectors(
+            self._text(), self._source.encoder, self.plan.chosen.text_embedding
         )
 
     def _text_of_encoder(self) -> text_verification.TextSource:
