@@ -146,7 +146,10 @@ class TestWrongExports:
         )
         assert status == errors.EXIT_VERIFICATION_FAILED
         assert "FAILED       variables in the source's order" in out
-        assert "look at: whether it was made from this checkpoint" in out
+        assert (
+            "look at: the manifest says export.pooler = @restored_pooler, not "
+            "@next_sentence_pooler; whether it was made from this checkpoint"
+        ) in out
         assert told == (
             f"error: {exports}/encoder does not pass: encoder with MLM. What failed and what to "
             "look at is above.\n"
