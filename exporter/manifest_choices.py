@@ -130,26 +130,30 @@ def _said(path: str) -> dict[str, Any]:
         manifest = None
     if manifest is None:
         return {}
-    said = {**_defaults(), **_bound(manifest.get("gin"))}
+    bound = _bindings(manifest.get("gin"))
+    known = [f"{part}.{field}" for part, fields in _FIELDS.items() for field in fields]
+    said = {**_defaults(), **{n: bound[n] for n in known if bound.get(n) is not None}}
     vocabulary = manifest.get("vocabulary")
     if isinstance(vocabulary, Mapping) and type(vocabulary.get("do_lower_case")) is bool:
         said["tokenizer.do_lower_case"] = vocabulary["do_lower_case"]
     if type(manifest.get("seq_length")) is int:
         said["preprocessing.default_seq_length"] = manifest["seq_length"]
-    pooler = _pooler(manifest)
+    pooler = _pooler(manifest, bound)
     if pooler is not None:
         said[_POOLER] = pooler
     return said
 
 
-def _pooler(manifest: Mapping[str, Any]) -> Reference | None:
+def _pooler(manifest: Mapping[str, Any], bound: Mapping[str, Any]) -> Reference | None:
     """Returns the pooler of an export, if it is one of the exporter's own, with plain arguments."""
     checkpoint = manifest.get("checkpoint")
     name = checkpoint.get("pooler") if isinstance(checkpoint, Mapping) else None
     if not isinstance(name, str) or name not in _POOLERS:
         return None
-    bound = _plain_bindings(manifest.get("gin"), f"{name}.")
-    arguments = tuple((key.removeprefix(f"{name}."), value) for key, value in bound.items())
+    start = f"{name}."
+    arguments = tuple(
+        (key.removeprefix(start), value) for key, value in bound.items() if key.startswith(start)
+    )
     known = inspect.signature(_POOLERS[name]).parameters
     plain = all(key in known and value is not None for key, value in arguments)
     return Reference(name, arguments) if plain else None
@@ -166,33 +170,20 @@ def _defaults() -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _bound(lines: Any) -> dict[str, Any]:
-    """Returns the plain values of what gin's lines say of the parts."""
-    known = {f"{part}.{field}" for part, fields in _FIELDS.items() for field in fields}
-    found = {
-        name: value
-        for part in _FIELDS
-        for name, value in _plain_bindings(lines, f"{part}.").items()
-    }
-    return {name: value for name, value in found.items() if name in known and value is not None}
-
-
-def _plain_bindings(lines: Any, start: str) -> dict[str, Any]:
-    """Returns values of gin's lines, macros among them put in; None for what is not plain.
+def _bindings(lines: Any) -> dict[str, Any]:
+    """Returns values of gin's lines by name, macros put in; None for what is not plain.
 
     Args:
       lines: What a manifest has as its gin text.
-      start: What the names begin with.
     """
     found: dict[str, Any] = {}
     macros: dict[str, Any] = {}
     for line in lines if isinstance(lines, list) else ():
         name, _, text = str(line).partition(" = ")
-        name = name.removeprefix("exporter.")
         value = macros.get(text) if text.startswith("%") else _plain(text)
-        if name.startswith(start):
-            found[name] = value
-        elif "." not in name:
+        if "." in name:
+            found[name.removeprefix("exporter.")] = value
+        else:
             macros[f"%{name}"] = value
     return found
 

@@ -104,7 +104,7 @@ def verify_text_embedding(
       encoder: The encoder; its variables have their values.
       choices: How vectors are made.
       level: "quick": only clauses that cost little. "full": all of them.
-      expected: What `quick_vectors` returns, where that is known already.
+      expected: What `expected_vectors` returns, where that is known already.
 
     Returns:
       The report; the caller decides what a failure means.
@@ -137,21 +137,14 @@ def text_embedding_parity(
       encoder: The encoder; its variables have their values.
       choices: How vectors are made.
       quick: Whether only for a few short texts.
-      expected: What `quick_vectors` returns, where that is known already.
+      expected: What `expected_vectors` returns, where that is known already.
 
     Returns:
       The checks.
     """
     tokenizer, pack, _ = source.layers()
     batches = _QUICK_BATCHES if quick else _BATCHES
-    if not quick:
-        expected = {
-            name: _made(encoder, pack([tokenizer(tf.constant(texts))]), choices)
-            for name, texts in batches.items()
-        }
-    elif expected is None:
-        expected = quick_vectors(source, encoder, choices)
-    right = expected
+    right = expected or expected_vectors(source, encoder, choices, quick=quick)
 
     def same_vectors() -> reports.Check:
         got = {name: model.loaded(tf.constant(texts)) for name, texts in batches.items()}
@@ -169,31 +162,30 @@ def text_embedding_parity(
     return checks if quick else [*checks, embedding_training.check(model, _TEXTS, in_training)]
 
 
-def quick_vectors(
-    source: TextSource, encoder: encoders.Encoder, choices: settings.TextEmbeddingSettings
+def expected_vectors(
+    source: TextSource,
+    encoder: encoders.Encoder,
+    choices: settings.TextEmbeddingSettings,
+    *,
+    quick: bool,
 ) -> Vectors:
-    """Computes what "quick" compares with, for which no SavedModel is needed.
+    """Computes what a text embedding is compared with, for which no SavedModel is needed.
 
     Args:
       source: What text is prepared with.
       encoder: The encoder; its variables have their values.
       choices: How vectors are made.
+      quick: Whether only for a few short texts.
     """
     tokenizer, pack, _ = source.layers()
-    shorten = text_sources.without_common_padding if padding.is_ignored(encoder) else dict
-    return {
-        name: _made(encoder, shorten(pack([tokenizer(tf.constant(texts))])), choices)
-        for name, texts in _QUICK_BATCHES.items()
-    }
-
-
-def _made(
-    encoder: encoders.Encoder,
-    inputs: dict[str, tf.Tensor],
-    choices: settings.TextEmbeddingSettings,
-) -> tf.Tensor:
-    made = encoder(inputs, training=False)
-    return tf.constant(vectors(made, inputs["input_mask"].numpy(), choices))
+    found = {}
+    for name, texts in (_QUICK_BATCHES if quick else _BATCHES).items():
+        inputs = pack([tokenizer(tf.constant(texts))])
+        if quick and padding.is_ignored(encoder):
+            inputs = text_sources.without_common_padding(inputs)
+        mask = inputs["input_mask"].numpy()
+        found[name] = tf.constant(vectors(encoder(inputs, training=False), mask, choices))
+    return found
 
 
 def _same_variables(model: loaded_models.Model, encoder: encoders.Encoder) -> reports.Check:

@@ -85,20 +85,18 @@ class Verification:
     def prepare_text_embedding(self) -> None:
         """Does what can be done before it is written."""
         gc.collect()  # What was loaded before needs its memory no more.
-        if self.plan.chosen.verify == "quick":
-            _ = self._vectors
+        _ = self._vectors
 
     def text_embedding(self, path: str) -> reports.Report:
         """Verifies the SavedModel of text embedding."""
         self._source.restore()
-        level = self.plan.chosen.verify
         return text_verification.verify_text_embedding(
             path,
             self._text(),
             self._source.encoder,
             self.plan.chosen.text_embedding,
-            level=level,
-            expected=self._vectors if level == "quick" else None,
+            level=self.plan.chosen.verify,
+            expected=self._vectors,
         )
 
     def masked_words(self) -> findings.Finding:
@@ -119,8 +117,11 @@ class Verification:
     @functools.cached_property
     def _vectors(self) -> text_verification.Vectors:
         self._source.restore()
-        return text_verification.quick_vectors(
-            self._text(), self._source.encoder, self.plan.chosen.text_embedding
+        return text_verification.expected_vectors(
+            self._text(),
+            self._source.encoder,
+            self.plan.chosen.text_embedding,
+            quick=self.plan.chosen.verify == "quick",
         )
 
     def _text_of_encoder(self) -> text_verification.TextSource:
