@@ -188,16 +188,19 @@ class _Writing:
         if self.plan.chosen.export_type == "all":
             path = os.path.join(path, name)
 
+        begun: list[Callable[[], reports.Report]] = []
+
         def written() -> None:
             with progress.step(f"writing the {_words(name)}"):
                 write(self.plan, *sources, path)
             _add_warmup(self.plan, path)
+            begun.append(self.verifier.begin(name, path))  # While digests are taken here.
 
         key = _key(self.plan, made, sources, with_values=True)
         product = products.make("saved_model", (*key, repr(self.plan.chosen.warmup)), path, written)
-        begun = self.verifier.begin(name, path)
+        verified = begun.pop() if begun else self.verifier.begin(name, path)
         checked = *key, product_keys.checks(self.plan)
-        self.parts.append(_Part(name, made, sources, path, checked, product, begun))
+        self.parts.append(_Part(name, made, sources, path, checked, product, verified))
 
     def _finish(self, part: _Part) -> None:
         """Verifies a SavedModel, and adds its manifest."""
