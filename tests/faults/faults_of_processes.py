@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib
 import os
@@ -36,6 +37,7 @@ _CALLS = {
 }
 _NOWHERE = pathlib.Path("/nonexistent")
 _NUM_RIVALS = 3
+_PATIENCE = 10.0  # Seconds until killed processes are gone.
 # Something is printed.
 _SHOW = "--gin_params=export.show = True"
 # What is made of a signal that nobody can tell of.
@@ -157,7 +159,19 @@ def _out_of_memory(scene: Scene) -> running.Ended:
             prepare=lambda: (group / "cgroup.procs").write_text(str(os.getpid())), supervised=True
         )
     finally:
-        group.rmdir()
+        _remove_group(group)
+
+
+def _remove_group(group: pathlib.Path) -> None:
+    """Removes a control group as soon as its last process, which was killed, is gone."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return group.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.05)
 
 
 def _open_files(scene: Scene) -> running.Ended:
