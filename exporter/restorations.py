@@ -227,14 +227,19 @@ def restore(restoration: Restoration, encoder: encoders.Encoder) -> None:
       encoder: The encoder for which that was found.
 
     Raises:
-      UserError: The checkpoint is damaged.
+      UserError: The checkpoint is damaged, or cannot be read any more.
     """
     prefix = restoration.checkpoint.prefix
     try:
         _restore(restoration, encoder, prefix)
-    except tf.errors.DataLossError:
-        require_undamaged(restoration)
-        raise
+    except tf.errors.OpError as error:
+        if isinstance(error, tf.errors.DataLossError):
+            require_undamaged(restoration)
+        raise errors.UserError(
+            "The checkpoint must be readable.",
+            received=f"{prefix} ({error.message})",
+            setting=restoration.setting,
+        ) from error
 
 
 def require_undamaged(restoration: Restoration) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
+import resource
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -166,6 +168,24 @@ class TestMisfits:
             f"  received: {prefix}: masked_lm/embedding_table\n"
             "  example:  restore it and save it again without a partitioner"
         )
+
+
+def test_a_checkpoint_that_cannot_be_opened_any_more(files: testing.SourceFiles) -> None:
+    encoder, found = encoder_exports.restoration(files.prefix)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    os.close(descriptor)  # The lowest that is free, above all that are needed by now.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptor, limits[1]))
+    try:
+        with pytest.raises(errors.UserError) as raised:
+            restorations.restore(found, encoder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert raised.value.rule == "The checkpoint must be readable."
+    received = raised.value.received
+    assert received is not None
+    assert received.startswith(f"{files.prefix} (")
+    assert "Too many open files" in received
 
 
 def test_a_damaged_value(tmp_path: pathlib.Path) -> None:
