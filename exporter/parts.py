@@ -194,10 +194,12 @@ class _Writing:
             with progress.step(f"writing the {_words(name)}"):
                 write(self.plan, *sources, path)
             _add_warmup(self.plan, path)
-            begun.append(self.verifier.begin(name, path))  # While digests are taken here.
+            # Meanwhile `products.make` takes the files' digests.
+            begun.append(self.verifier.begin(name, path))
 
         key = _key(self.plan, made, sources, with_values=True)
         product = products.make("saved_model", (*key, repr(self.plan.chosen.warmup)), path, written)
+        # Nothing was written where all was linked.
         verified = begun.pop() if begun else self.verifier.begin(name, path)
         checked = *key, product_keys.checks(self.plan)
         self.parts.append(_Part(name, made, sources, path, checked, product, verified))

@@ -234,7 +234,7 @@ def restore(restoration: Restoration, encoder: encoders.Encoder) -> None:
         _restore(restoration, encoder, prefix)
     except tf.errors.OpError as error:
         if isinstance(error, tf.errors.DataLossError):
-            require_undamaged(restoration)
+            require_undamaged(restoration)  # It names the damaged values.
         raise errors.UserError(
             "The checkpoint must be readable.",
             received=f"{prefix} ({error.message})",

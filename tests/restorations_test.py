@@ -174,7 +174,7 @@ def test_a_checkpoint_that_cannot_be_opened_any_more(files: testing.SourceFiles)
     encoder, found = encoder_exports.restoration(files.prefix)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     descriptor = os.open(os.devnull, os.O_RDONLY)
-    os.close(descriptor)  # The lowest that is free, above all that are needed by now.
+    os.close(descriptor)  # The lowest that is free, which the next file would get.
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptor, limits[1]))
     try:
         with pytest.raises(errors.UserError) as raised:
