@@ -7,8 +7,11 @@ that the exporter may copy it from file to file.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+import logging
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -231,7 +234,8 @@ def restore(restoration: Restoration, encoder: encoders.Encoder) -> None:
     """
     prefix = restoration.checkpoint.prefix
     try:
-        _restore(restoration, encoder, prefix)
+        with _without_warnings():
+            _restore(restoration, encoder, prefix)
     except tf.errors.OpError as error:
         if isinstance(error, tf.errors.DataLossError):
             require_undamaged(restoration)  # It names the damaged values.
@@ -240,6 +244,31 @@ def restore(restoration: Restoration, encoder: encoders.Encoder) -> None:
             received=f"{prefix} ({error.message})",
             setting=restoration.setting,
         ) from error
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keeps TensorFlow from listing unrestored values where restoring ends early.
+
+    It would when the last frame that refers to what was read is gone, after whatever is said of
+    the end.
+    """
+    logger = tf.get_logger()
+
+    def is_worse(record: logging.LogRecord) -> bool:
+        return record.levelno > logging.WARNING
+
+    logger.addFilter(is_worse)
+    try:
+        yield
+    except BaseException as error:
+        ended: BaseException | None = error
+        while ended is not None:
+            traceback.clear_frames(ended.__traceback__)
+            ended = ended.__context__
+        raise
+    finally:
+        logger.removeFilter(is_worse)
 
 
 def require_undamaged(restoration: Restoration) -> None:
