@@ -19,7 +19,8 @@ NOTHING, AS_IT_WAS, REPLACED = "none", "as it was", "the new one"
 # Of processes that could not say a word, and what is made of that by what waits for them.
 _SILENT = (-signal.SIGKILL,)
 _UNHEARD = 141
-_ENDED = (128 + signal.SIGKILL, 128 + signal.SIGABRT)
+_BY_ABORTING = 128 + signal.SIGABRT
+_ENDED = (128 + signal.SIGKILL, _BY_ABORTING)
 _WORDS = {130: "interrupted", 143: "terminated"}
 _RECORD = ".record"
 
@@ -289,9 +290,12 @@ def errors_told(text: str) -> list[str]:
 
 def _message(ended: running.Ended) -> tuple[str, str | None]:
     """Returns the first line of what is said of a fault, and what is wrong with all of it."""
-    if re.search(r"Traceback|Fatal Python error|\[libprotobuf|^F0000|Check failed", ended.told):
-        return "", "no clear message"
     told = errors_told(ended.told)
+    heard = ended.told
+    if ended.status == _BY_ABORTING and told:  # After TensorFlow's own last words.
+        heard = heard[heard.index(told[0]) :]
+    if re.search(r"Traceback|Fatal Python error|\[libprotobuf|^F0000|Check failed", heard):
+        return "", "no clear message"
     if ended.status in (*_SILENT, _UNHEARD, 0):
         return "", "an error is told" if told else None
     word = _WORDS.get(ended.status)
