@@ -147,8 +147,8 @@ def run(
             with progress.step("comparing both arms before training"):
                 checks = experiment.check(made, seeds[0])
             report = reports.Report(first_steps.SUBJECT, tuple(checks))
+            report.require()  # Its error has the same text.
             _logger.info("%s", report.text())
-            report.require()
         beginnings.note(folder, begun_with)  # Only now: a wrong export is made again in its place.
         runs = [
             experiment.run(arm, seed)
