@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import gc
 import os
 from collections.abc import Callable, Hashable, Iterator
@@ -74,6 +75,16 @@ def once(kind: str, key: Hashable, make: Callable[[], _Result], *, keep: int = 4
     return result
 
 
+@functools.lru_cache(maxsize=1000)
+def _plain(path: str, device: int, inode: int) -> str:
+    """Returns a path without links, which planning a thousand exports asks for ten thousand times.
+
+    As long as it leads to the same file, it is the same, or another name of that.
+    """
+    del device, inode
+    return os.path.realpath(path)
+
+
 def version(path: str) -> Hashable:
     """Returns what is another for a file that was written anew.
 
@@ -88,7 +99,8 @@ def version(path: str) -> Hashable:
             status = os.stat(path)
         except OSError:
             return (path,)
-        return (os.path.realpath(path), status.st_size, status.st_mtime_ns)
+        plain = _plain(path, status.st_dev, status.st_ino)
+        return (plain, status.st_size, status.st_mtime_ns)
     import tensorflow as tf
 
     try:

@@ -69,6 +69,7 @@ def run(
         },
         checks=found.checks if check else [],
         runs=found.runs,
+        only_rounding=check,  # Or an error was raised.
     )
 
 

@@ -81,6 +81,8 @@ class Evaluation:
       settings: What the arms had in common: lengths, rates, steps, by name.
       checks: What was compared before training; none where that was left out.
       runs: The runs of both arms.
+      only_rounding: Whether all that is scored was found equal in both arms but for rounding, so
+        that their scores can differ by no more.
     """
 
     task: str
@@ -89,3 +91,4 @@ class Evaluation:
     settings: dict[str, Any]
     checks: list[reports.Check]
     runs: list[ArmRun]
+    only_rounding: bool = False

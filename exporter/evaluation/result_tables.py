@@ -27,7 +27,7 @@ def examples(counts: Mapping[str, int]) -> str:
 
 def verdicts(evaluation: records.Evaluation) -> list[str]:
     """Returns a sentence for each metric, and one for the checks."""
-    found = [f"{one.metric}: {one.verdict}" for one in statistics.compare_all(evaluation.runs)] or [
+    found = [f"{one.metric}: {one.verdict}" for one in statistics.compare_all(evaluation)] or [
         "nothing was scored"
     ]
     if not evaluation.checks:
@@ -40,7 +40,7 @@ def scores(evaluation: records.Evaluation) -> Table:
     seeds = sorted({run.seed for run in evaluation.runs})
     rows = [
         row
-        for one in statistics.compare_all(evaluation.runs)
+        for one in statistics.compare_all(evaluation)
         for row in _scores_of(one, seeds, _intervals(evaluation.runs, one.metric))
     ]
     return [["metric", "arm", "mean", "spread", *(f"seed {seed}" for seed in seeds)], *rows]

@@ -35,7 +35,7 @@ def write(evaluation: records.Evaluation, folder: str) -> None:
 
 def to_json(evaluation: records.Evaluation) -> str:
     """Returns all that is known as JSON; what is no finite number is null."""
-    compared = statistics.compare_all(evaluation.runs)
+    compared = statistics.compare_all(evaluation)
     found = {
         **dataclasses.asdict(evaluation),
         "checked": bool(evaluation.checks),

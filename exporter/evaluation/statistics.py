@@ -85,30 +85,42 @@ def is_less_better(metric: str) -> bool:
     return metric.lower().replace("/", "_").split("_")[-1] in _LESS_IS_BETTER
 
 
-def compare_all(runs: Iterable[records.ArmRun]) -> list[Comparison]:
+def compare_all(evaluation: records.Evaluation) -> list[Comparison]:
     """Compares the arms in each metric, in the order in which the runs have them.
 
     Args:
-      runs: The runs of both arms.
+      evaluation: With the runs of both arms.
     """
     scores: dict[str, dict[str, dict[int, float]]] = {}
-    for run in runs:
+    for run in evaluation.runs:
         for metric, score in run.metrics.items():
             arms = scores.setdefault(metric, {arm: {} for arm in records.ARMS})
             arms[run.arm][run.seed] = score
     return [
-        compare(metric, arms[records.EXPORT], arms[records.BASELINE])
+        compare(
+            metric,
+            arms[records.EXPORT],
+            arms[records.BASELINE],
+            only_rounding=evaluation.only_rounding,
+        )
         for metric, arms in scores.items()
     ]
 
 
-def compare(metric: str, export: Mapping[int, float], baseline: Mapping[int, float]) -> Comparison:
+def compare(
+    metric: str,
+    export: Mapping[int, float],
+    baseline: Mapping[int, float],
+    *,
+    only_rounding: bool = False,
+) -> Comparison:
     """Compares the arms in one metric.
 
     Args:
       metric: Its name.
       export: The export's score of each seed.
       baseline: The baseline's score of each seed.
+      only_rounding: Whether what is scored is equal but for rounding.
     """
     less = is_less_better(metric)
     seeds = sorted(export.keys() & baseline.keys())
@@ -120,6 +132,9 @@ def compare(metric: str, export: Mapping[int, float], baseline: Mapping[int, flo
         mean, spread = _mean_and_spread(differences)
         interval = _interval(differences, scale=_scale(pairs))
         outcome, verdict = _judge(mean, interval, len(seeds), less=less)
+        if only_rounding and mean != 0:
+            outcome = Outcome.EQUAL
+            verdict = f"no difference but for rounding: {number(mean, signed=True)}"
     else:
         outcome, verdict = Outcome.UNKNOWN, reason
     unpaired = sorted(export.keys() ^ baseline.keys())

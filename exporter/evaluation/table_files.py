@@ -199,7 +199,9 @@ def _json_lines(file: _File) -> Iterator[Row]:
 
 
 def _json_value(file: _File, line: int, found: dict[str, Any], column: str | int) -> str:
-    value = found.get(str(column))
+    if str(column) not in found:
+        file.fail(line, column, ", ".join(map(repr, found)) or "nothing", "must be there")
+    value = found[str(column)]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         file.fail(line, column, json.dumps(value)[:40], "must be a text or a number")
     if isinstance(value, float) and not math.isfinite(value):  # JSON has none, but Python reads it.

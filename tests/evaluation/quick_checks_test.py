@@ -76,6 +76,7 @@ def test_masked_words_of_both_arms(path: str, plan: plans.Plan) -> None:
         "losses of masked words of validation, seed 3",
         "losses of masked words of later, seed 3",
     ]
+    assert found.only_rounding
     assert found.examples == {"validation": 8, "later": 8}
     assert found.settings == {
         "method": "masked_words",

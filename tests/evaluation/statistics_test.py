@@ -84,6 +84,15 @@ def test_a_constant_difference_has_no_interval() -> None:
     assert found.verdict == "the export is better by 0.0500 for each of 3 seeds alike"
 
 
+def test_a_difference_that_can_be_but_rounding() -> None:
+    scores = _by_seed((1.22373,) * 3), _by_seed((1.2237,) * 3)
+
+    found = statistics.compare("mean_squared_error", *scores, only_rounding=True)
+
+    assert found.outcome is Outcome.EQUAL
+    assert found.verdict == "no difference but for rounding: +3e-05"
+
+
 def test_one_seed_has_no_interval() -> None:
     found = _compare((0.75,), (0.80,))
 
@@ -174,7 +183,9 @@ def test_each_metric_is_compared_by_itself() -> None:
         _run("baseline", 2, accuracy=0.7, f1=0.6),
         _run("export", 2, accuracy=0.7, f1=0.7),
     ]
-    accuracy, f1 = statistics.compare_all(runs)
+    accuracy, f1 = statistics.compare_all(
+        records.Evaluation("t", "e", {}, settings={}, checks=[], runs=runs)
+    )
 
     assert (accuracy.metric, accuracy.outcome) == ("accuracy", Outcome.EQUAL)
     assert (f1.metric, f1.outcome) == ("f1", Outcome.BETTER)

@@ -219,6 +219,10 @@ _MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a missing key": (
         {"train": '{"text": "One."}\n', "kind_of_file": "jsonl"},
+        ("Column 'label' must be there.\n  received: {path}, line 1, column 'label': 'text'"),
+    ),
+    "a null": (
+        {"train": '{"text": "One.", "label": null}\n', "kind_of_file": "jsonl"},
         (
             "Column 'label' must be a text or a number.\n"
             "  received: {path}, line 1, column 'label': null"
