@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import gc
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -89,6 +90,8 @@ def write_graph(
     variables = () if restoration is None else restoration.variables
     with module.tracing(), _left_out(variables), folders.temporary_in(path):
         tf.saved_model.save(module, path, signatures=module.signatures())
+    with contextlib.suppress(OSError):  # It has files.
+        os.rmdir(f"{path}/assets")  # Storages have no empty folders, nor have links of files.
     canonical.canonicalize(path)
     # Functions and graphs are full of cycles; a sweep would pile them up.
     gc.collect()

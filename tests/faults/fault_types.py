@@ -16,6 +16,7 @@ import argparse
 import dataclasses
 import json
 import pathlib
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if not mounts.may_mount():
         print("no file systems of its own: neither root nor user namespaces")
+    # In a shell's background it is ignored, and by all that is started there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     running.import_all()
     rows = []
     with tempfile.TemporaryDirectory() as name:

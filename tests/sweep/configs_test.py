@@ -142,3 +142,4 @@ def test_sweep_of_tokenizers_truncations(
         ("spm-first_only", None),
         ("spm-head_and_tail", None),
     ]
+    assert all(any(path.iterdir()) for path in tmp_path.rglob("assets"))  # Links have no others.
