@@ -19,7 +19,7 @@ import os
 import pathlib
 import sys
 
-from exporter import command_line, config, supervision
+from exporter import command_line, config, errors, supervision
 from exporter.sweep import sweep
 
 # What `--mode` may be, and the module of its root configurable, which has the same name.
@@ -56,6 +56,11 @@ def run(argv: list[str]) -> int:
 
 def _run_mode(root: str, configuration: config.Config) -> None:
     resolved = config.resolve(configuration, root)
+    points = resolved.where("sweep.points")
+    if root == MODES["export"] and points is not None:  # One export would be made, as of no point.
+        raise errors.UserError(
+            "sweep.points is for --mode=sweep.", received="--mode=export", where=points
+        )
     resolved.apply()
     # What is bound of an export is what other modes do it with, too.
     if resolved.value(f"{root}.dry_run") or resolved.value("exporter.export.dry_run"):

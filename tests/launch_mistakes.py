@@ -72,6 +72,13 @@ MISTAKES = [
         "  received: --mode=export --report_dir=reports\n",
     ),
     Mistake(
+        "a sweep's file without its mode",
+        lambda place: ["--gin_file=configs/sweeps/encoder_sizes.gin"],
+        "error: sweep.points is for --mode=sweep.\n"
+        "  received: --mode=export\n"
+        "  where:    {project}/configs/sweeps/encoder_sizes.gin:14\n",
+    ),
+    Mistake(
         "stray argument",
         lambda place: ["v.txt"],
         "error: There must be nothing but flags on the command line.\n"
