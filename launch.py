@@ -56,11 +56,8 @@ def run(argv: list[str]) -> int:
 
 def _run_mode(root: str, configuration: config.Config) -> None:
     resolved = config.resolve(configuration, root)
-    points = resolved.where("sweep.points")
-    if root == MODES["export"] and points is not None:  # One export would be made, as of no point.
-        raise errors.UserError(
-            "sweep.points is for --mode=sweep.", received="--mode=export", where=points
-        )
+    if root == MODES["export"]:
+        _require_no_points(resolved)
     resolved.apply()
     # What is bound of an export is what other modes do it with, too.
     if resolved.value(f"{root}.dry_run") or resolved.value("exporter.export.dry_run"):
@@ -71,6 +68,15 @@ def _run_mode(root: str, configuration: config.Config) -> None:
 
         with targets.recording(exported):
             resolved.record(f"{exported}.record")
+
+
+def _require_no_points(resolved: config.Resolved) -> None:
+    """Refuses a sweep's file, of which one export would be made that is none of its points."""
+    where = resolved.where("sweep.points")
+    if where is not None:
+        raise errors.UserError(
+            "sweep.points is for --mode=sweep.", received="--mode=export", where=where
+        )
 
 
 def main() -> None:

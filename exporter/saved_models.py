@@ -90,8 +90,9 @@ def write_graph(
     variables = () if restoration is None else restoration.variables
     with module.tracing(), _left_out(variables), folders.temporary_in(path):
         tf.saved_model.save(module, path, signatures=module.signatures())
-    with contextlib.suppress(OSError):  # It has files.
-        os.rmdir(f"{path}/assets")  # Storages have no empty folders, nor have links of files.
+    # TensorFlow makes this folder always. Where files are linked or in a storage, none is empty.
+    with contextlib.suppress(OSError):  # Of assets, which stay.
+        os.rmdir(f"{path}/assets")
     canonical.canonicalize(path)
     # Functions and graphs are full of cycles; a sweep would pile them up.
     gc.collect()

@@ -131,10 +131,11 @@ def compare(
         differences = _differences(pairs)
         mean, spread = _mean_and_spread(differences)
         interval = _interval(differences, scale=_scale(pairs))
-        outcome, verdict = _judge(mean, interval, len(seeds), less=less)
         if only_rounding and mean != 0:
             outcome = Outcome.EQUAL
             verdict = f"no difference but for rounding: {number(mean, signed=True)}"
+        else:
+            outcome, verdict = _judge(mean, interval, len(seeds), less=less)
     else:
         outcome, verdict = Outcome.UNKNOWN, reason
     unpaired = sorted(export.keys() ^ baseline.keys())

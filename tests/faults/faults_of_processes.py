@@ -41,7 +41,6 @@ _PATIENCE = 10.0  # Seconds until killed processes are gone.
 # Something is printed.
 _SHOW = "--gin_params=export.show = True"
 # What is made of a signal that nobody can tell of.
-_KILLED, _ABORTED = 128 + signal.SIGKILL, 128 + signal.SIGABRT
 
 
 def _signalled(number: int, step: str, seconds: float) -> Callable[[Scene], running.Ended]:
@@ -266,8 +265,8 @@ FAULTS = (
     Fault("SIGINT while a command starts", _signalled_at_start, (130,)),
     Fault("rivals, one new name", _rivals("--overwrite=False"), (0,), earlier=False),
     Fault("rivals that overwrite", _rivals(), (0,)),
-    Fault("too little address space", _little_memory, (2, _ABORTED)),
-    Fault("killed for too little memory", _out_of_memory, (_KILLED,)),
+    Fault("too little address space", _little_memory, (2, scenes.ABORTED)),
+    Fault("killed for too little memory", _out_of_memory, (scenes.KILLED,)),
     Fault("too few open files", _open_files, (2, 3)),
     Fault("stdout is a broken pipe", _broken_pipe(1), (141,)),
     Fault("stderr is a broken pipe", _broken_pipe(2), (0,)),

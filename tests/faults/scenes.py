@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from tests.faults import running
 
 OLD, NEW = 0, 1
+# The statuses of commands whose process a signal has ended.
+KILLED, ABORTED = 128 + signal.SIGKILL, 128 + signal.SIGABRT
 NOTHING, AS_IT_WAS, REPLACED = "none", "as it was", "the new one"
 # Of processes that could not say a word, and what is made of that by what waits for them.
 _SILENT = (-signal.SIGKILL,)
 _UNHEARD = 141
-_BY_ABORTING = 128 + signal.SIGABRT
-_ENDED = (128 + signal.SIGKILL, _BY_ABORTING)
+_ENDED = (KILLED, ABORTED)
 _WORDS = {130: "interrupted", 143: "terminated"}
 _RECORD = ".record"
 
@@ -292,7 +293,7 @@ def _message(ended: running.Ended) -> tuple[str, str | None]:
     """Returns the first line of what is said of a fault, and what is wrong with all of it."""
     told = errors_told(ended.told)
     heard = ended.told
-    if ended.status == _BY_ABORTING and told:  # After TensorFlow's own last words.
+    if ended.status == ABORTED and told:  # After TensorFlow's own last words.
         heard = heard[heard.index(told[0]) :]
     if re.search(r"Traceback|Fatal Python error|\[libprotobuf|^F0000|Check failed", heard):
         return "", "no clear message"
