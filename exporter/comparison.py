@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -75,12 +77,18 @@ def other_value(
     """
     if len(expected) != len(got):
         return f"{len(got)} {attribute}, not {len(expected)}"
-    for ours, theirs in zip(expected, got, strict=True):
-        # Views of what TensorFlow holds: `numpy()` would copy it.
-        values, others = (np.asarray(variable.read_value()) for variable in (ours, theirs))
-        if not np.array_equal(values, others):
-            return f"another value of {ours.name}"
+    # NumPy compares on one core, and lets others run meanwhile.
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for ours, same in zip(expected, pool.map(_is_same, expected, got), strict=True):
+            if not same:
+                return f"another value of {ours.name}"
     return None
+
+
+def _is_same(expected: tf.Variable, got: tf.Variable) -> bool:
+    # Views of what TensorFlow holds: `numpy()` would copy it.
+    values, others = (np.asarray(variable.read_value()) for variable in (expected, got))
+    return np.array_equal(values, others)
 
 
 def _tensors(outputs: Mapping[str, Any]) -> Iterator[tf.Tensor]:

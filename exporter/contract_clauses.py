@@ -347,5 +347,6 @@ def check(
     except (*loaded_models.LOAD_ERRORS, errors.UserError) as error:
         look_at = "sizes and digests of the files, and whether it is one of the four kinds"
         return [reports.Check("loading", False, contracts.told(error), look_at=look_at)], None
-    loaded_models.call_together(model)
-    return contracts.check((*FILES, *LOADED), model, quick=quick), model
+    with loaded_models.called_beside(model):
+        of_files = contracts.check(FILES, model, quick=quick)
+    return [*of_files, *contracts.check(LOADED, model, quick=quick)], model

@@ -8,25 +8,19 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from exporter import contracts, loaded_models
+from exporter import contracts, loaded_models, sample_texts
 from exporter.contracts_of_behaviour import has_random_ops
 from exporter.contracts_of_calls import LIMIT, largest, told
 from exporter.contracts_of_preprocessing import TEXTS
 
-# Enough to tell casing, accents and splitting apart, at the cost of a few tokens.
-SHORT_TEXTS = (
-    "Caf\u00e9 STRASSE stra\u00dfe didn't\n 12,345!\t6789\u00a0\u4f60\u597d\uff0c\u0441 \U0001f600",
-    "",
-)
-
 
 def returns_vectors(model: loaded_models.Model) -> str:
     """The root turns strings `[B]` into float32 `[B, D]`."""
-    vectors = model.loaded(tf.constant(SHORT_TEXTS))
+    vectors = model.vectors
     contracts.require(isinstance(vectors, tf.Tensor), f"{type(vectors).__name__}, not a tensor")
     contracts.require(vectors.dtype == tf.float32, vectors.dtype.name)
     shape = vectors.shape.as_list()
-    contracts.require(len(shape) == 2 and shape[0] == len(SHORT_TEXTS), str(shape))
+    contracts.require(len(shape) == 2 and shape[0] == len(sample_texts.SHORT), str(shape))
     contracts.require(bool(np.all(np.isfinite(vectors))), "NaN or infinite values")
     return f"D = {shape[1]}"
 

@@ -223,7 +223,7 @@ def regularization_losses(encoder: encoders.Encoder) -> list[Callable[[], tf.Ten
     """
     regularized = any(
         getattr(module, name, None) is not None
-        for module in encoder.network.submodules
+        for module in encoder.modules
         for name in ("kernel_regularizer", "bias_regularizer", "embeddings_regularizer")
     )
     if not regularized:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
@@ -50,10 +51,15 @@ class Encoder:
         """The dense layer that makes `pooled_output`, or None where there is none."""
         pooler = getattr(self.network, "pooler_layer", None)
         if pooler is None:  # AlbertEncoder has one, and no property for it.
-            named = (m for m in self.network.submodules if m.name == "pooler_transform")
+            named = (m for m in self.modules if m.name == "pooler_transform")
             pooler = next(named, None)
         # MobileBERT's is an EinsumDense, with the same kernel and bias.
         return pooler if hasattr(pooler, "kernel") and hasattr(pooler, "bias") else None
+
+    @functools.cached_property
+    def modules(self) -> tuple[tf.Module, ...]:
+        """The network's layers and what is in them; TensorFlow takes its time to list them."""
+        return tuple(self.network.submodules)
 
     @property
     def vocab_size(self) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 (registers the ops of preprocessing)
 
-from exporter import encoder_calls, errors
+from exporter import encoder_calls, errors, sample_texts
 
 ENCODER, PREPROCESSING, TEXT_EMBEDDING = "encoder", "preprocessing", "text embedding"
 MLM = "encoder with MLM"
@@ -33,6 +33,12 @@ LOAD_ERRORS = (
     ValueError,
 )
 
+# What a clause of each kind asks for first, attributes of `Model`.
+_FIRST_ASKED = {
+    ENCODER: ("outputs",),
+    MLM: ("outputs", "mlm_outputs"),
+    TEXT_EMBEDDING: ("vectors",),
+}
 _SEED = 20201012
 # Lengths tried for encoders that do not tell theirs by their position embeddings.
 _LENGTHS = (512, 256, 128, 64, 32, 16, 8, 4, 2)
@@ -127,6 +133,11 @@ class Model:
     def outputs(self) -> Outputs:
         """What the encoder makes of `batch`."""
         return self.loaded(self.batch)
+
+    @functools.cached_property
+    def vectors(self) -> tf.Tensor:
+        """What a text embedding makes of `sample_texts.SHORT`."""
+        return self.loaded(tf.constant(sample_texts.SHORT))
 
     @property
     def inference(self) -> Outputs:
@@ -257,22 +268,28 @@ def load(path: str, name: str = "", batch: Inputs | None = None) -> Model:
     return Model(name or found, path, found, loaded, seconds, batch)
 
 
-def call_together(model: Model) -> None:
-    """Calls an encoder and its `.mlm` at the same time.
+@contextlib.contextmanager
+def called_beside(model: Model) -> Iterator[None]:
+    """While open, what clauses ask a SavedModel for first is called in threads of its own.
 
-    TensorFlow prepares each for its first call on one core, which takes longer than the call.
+    TensorFlow prepares each function for its first call on one core, which takes longer than the
+    call.
 
     Args:
-      model: The encoder, with what it is to be called with.
+      model: The SavedModel, an encoder with what it is to be called with.
     """
+    names = _FIRST_ASKED.get(model.kind, ())
+    if model.kind in ENCODERS and model.given is None:
+        names = ()  # What its inputs are, is not known before it is asked for them.
 
     def call(name: str) -> None:
         with contextlib.suppress(*LOAD_ERRORS):  # Who asks for the outputs is told.
             getattr(model, name)
 
-    if model.kind == MLM and model.given is not None:
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            list(pool.map(call, ("outputs", "mlm_outputs")))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for name in names:
+            pool.submit(call, name)
+        yield
 
 
 def release(model: Model) -> None:

@@ -139,7 +139,7 @@ def other_order_of_norms(encoder: encoders.Encoder) -> Iterator[bool]:
     """
     layers = [
         module
-        for module in encoder.network.submodules
+        for module in encoder.modules
         if isinstance(getattr(module, "_norm_first", None), bool)
     ]
     for layer in layers:

@@ -39,7 +39,7 @@ def is_ignored(encoder: encoders.Encoder) -> bool:
     if encoder.architecture.type in encoder_calls.ONE_LENGTH:
         return True  # They are padded to that in any case.
     network = encoder.network
-    return type(network) in _MASKED_NETWORKS and all(map(_is_masked, network.submodules))
+    return type(network) in _MASKED_NETWORKS and all(map(_is_masked, encoder.modules))
 
 
 def find(

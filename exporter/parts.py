@@ -84,27 +84,25 @@ def write(plan: plans.Plan, staging: str, *, beside: bool = False) -> Outcome:
       UserError: The encoder cannot be built, or checkpoint or vocabulary are not its.
       VerificationError: What was written is not what it came from.
     """
-    with _verifier(plan, beside=beside) as verifier_of:
+    with _verifier_beside(plan, beside=beside) as other:
         built = None
         if plan.source is None:
             plan.check()
         else:
             built = ingredients.build(plan, plan.source)
         text = ingredients.text_of_export(plan, built)
-        verified = verifiers.Verification(plan, built, text)
-        return _Writing(plan, staging, built, text, verifier_of(verified)).complete()
+        here = verifiers.Here(verifiers.Verification(plan, built, text))
+        return _Writing(plan, staging, built, text, here, other or here).complete()
 
 
 @contextlib.contextmanager
-def _verifier(
-    plan: plans.Plan, *, beside: bool
-) -> Iterator[Callable[[verifiers.Verification], verifiers.Verifier]]:
-    """Yields what makes the verifier, when all is built."""
+def _verifier_beside(plan: plans.Plan, *, beside: bool) -> Iterator[verifiers.Verifier | None]:
+    """Yields the process that verifies, if there is one beside this."""
     if not beside or plan.source is None or plan.chosen.verify == "off":
-        yield verifiers.Here
+        yield None
         return
     with verifiers.beside(plan) as verifier:
-        yield lambda _: verifier
+        yield verifier
 
 
 @dataclasses.dataclass
@@ -138,6 +136,7 @@ class _Writing:
     staging: str
     built: ingredients.Built | None
     text: ingredients.Text | None
+    here: verifiers.Verifier
     verifier: verifiers.Verifier
     parts: list[_Part] = dataclasses.field(default_factory=list)
     outcome: Outcome = dataclasses.field(default_factory=Outcome)
@@ -149,13 +148,13 @@ class _Writing:
         if built is not None and kind in choices.WITH_ENCODER:
             made = "model" if built.encoder.masked_lm is None else "model_with_mlm"
             self._write("encoder", made, _write_encoder, built)
-        if text is not None and kind in choices.WITH_PREPROCESSING:
-            self._write("preprocessing", "preprocessing", _write_preprocessing, text)
         if built is not None and text is not None:
             if self.plan.chosen.verify != "off":
                 self.verifier.begin("prepare_text_embedding")
             self._write("text_embedding", "text_embedding", _write_text_embedding, built, text)
-        for part in self.parts:
+        if text is not None and kind in choices.WITH_PREPROCESSING:
+            self._write("preprocessing", "preprocessing", _write_preprocessing, text)
+        for part in sorted(self.parts, key=lambda part: part.name):
             self._finish(part)
         if text is not None:
             self.outcome.found += text.found
@@ -188,6 +187,8 @@ class _Writing:
         if self.plan.chosen.export_type == "all":
             path = os.path.join(path, name)
 
+        # The last to be written is verified here: the other process is still at the one before it.
+        verifier = self.here if name == "preprocessing" else self.verifier
         begun: list[Callable[[], reports.Report]] = []
 
         def written() -> None:
@@ -195,12 +196,12 @@ class _Writing:
                 write(self.plan, *sources, path)
             _add_warmup(self.plan, path)
             # Meanwhile `products.make` takes the files' digests.
-            begun.append(self.verifier.begin(name, path))
+            begun.append(verifier.begin(name, path))
 
         key = _key(self.plan, made, sources, with_values=True)
         product = products.make("saved_model", (*key, repr(self.plan.chosen.warmup)), path, written)
         # Nothing was written where all was linked.
-        verified = begun.pop() if begun else self.verifier.begin(name, path)
+        verified = begun.pop() if begun else verifier.begin(name, path)
         checked = *key, product_keys.checks(self.plan)
         self.parts.append(_Part(name, made, sources, path, checked, product, verified))
 

@@ -98,12 +98,12 @@ def result(kind: str, key: Hashable, make: Callable[[], Any]) -> Any:
 def _made(path: str, write: Callable[[], Any], name: str | None) -> Product:
     said = write()
     if name is not None:
-        return Product(said, {name: _digest(f"{path}/{name}")})
-    return Product(said, manifests.digests(path, _digest))
+        return Product(said, {name: digest(f"{path}/{name}")})
+    return Product(said, manifests.digests(path, digest))
 
 
-def _digest(file: str) -> dict[str, Any]:
-    """Returns a file's digest; links of one file are read once."""
+def digest(file: str) -> dict[str, Any]:
+    """Returns a file's size and SHA-256; links of one file are read once."""
     is_shared = "://" not in file and sharing.folder() is not None
     return shared_files.digest(file) if is_shared else manifests.digest(file)
 

@@ -32,6 +32,11 @@ SENTENCES = (
     " ".join((90 * "w", 50 * "ab", 101 * "n", 50 * "\u00e9", 51 * "\u00e9", 200 * "x", "y")),
     "many words " * 20,
 )  # fmt: skip
+# Enough to tell casing, accents and splitting apart, at the cost of a few tokens.
+SHORT = (
+    "Caf\u00e9 STRASSE stra\u00dfe didn't\n 12,345!\t6789\u00a0\u4f60\u597d\uff0c\u0441 \U0001f600",
+    "",
+)
 # In batches of their own, as they may be handled by other code.
 INVALID = (
     b"one byte \xff too many",

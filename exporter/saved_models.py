@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -94,8 +93,6 @@ def write_graph(
     with contextlib.suppress(OSError):  # Of assets, which stay.
         os.rmdir(f"{path}/assets")
     canonical.canonicalize(path)
-    # Functions and graphs are full of cycles; a sweep would pile them up.
-    gc.collect()
     if restoration is None:
         return {}
     written = checkpoints.read(f"{path}/{_VARIABLES}")

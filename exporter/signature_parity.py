@@ -14,9 +14,9 @@ from exporter import (
     loaded_models,
     padding,
     reports,
+    sample_texts,
     text_verification,
 )
-from exporter.contracts_of_embedding import SHORT_TEXTS
 
 NAME = "outputs beside the vectors"
 _SIGNATURE, _POOLED, _TOKENS = "outputs", "pooled_output", "sequence_output"
@@ -38,7 +38,7 @@ def outputs_of_text(
     signature = model.loaded.signatures.get(_SIGNATURE)
     if signature is None:
         return []
-    texts = tf.constant(SHORT_TEXTS)
+    texts = tf.constant(sample_texts.SHORT)
     tokenize, pack, _ = source.layers()
     inputs = pack([tokenize(texts)])
     if padding.is_ignored(encoder):

@@ -38,6 +38,9 @@ from exporter import (
     verification,
 )
 
+# What is being written goes first: it takes longer, and uses one core.
+_NICENESS = 5
+
 
 class Verifier(Protocol):
     """Verifies when asked to, or meanwhile."""
@@ -230,6 +233,7 @@ def _start(plan: plans.Plan, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to both.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     supervision.end_with_parent(parent)
+    os.nice(_NICENESS)
     gc.disable()  # It ends before it has made much that is to be collected.
     progress.silence()
     logging.getLogger("exporter").setLevel(logging.CRITICAL)  # What it has to say, it returns.

@@ -5,7 +5,8 @@
     sweep.launcher = @my_package.slurm.slurm()
 
 If it has a method `check` as well, that is called before anything else is done, and raises an
-`errors.UserError` where the launcher's settings or this machine are not as they must be.
+`errors.UserError` where the launcher's settings or this machine are not as they must be. If it has
+a method `prepare`, that is called while exports are still planned, and begins what takes its time.
 
 What it runs is `run_job`, in whatever process: a job is plain data, and its export is the same
 bytes wherever it is made.

@@ -10,8 +10,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from multiprocessing import connection
-from typing import TYPE_CHECKING, Any
+from multiprocessing import connection, forkserver
+from typing import TYPE_CHECKING
 
 import gin
 
@@ -47,6 +47,10 @@ class Local:
         """
         launchers.require_least("local.num_workers", 1, self.num_workers)
         launchers.require_least("local.retries", 0, self.retries)
+
+    def prepare(self) -> None:
+        """Has TensorFlow imported for the processes, while exports are planned."""
+        _start_server()
 
     def run(self, planned: Sequence[jobs.Job]) -> Iterator[launchers.Event]:
         """As `launchers.Launcher.run`."""
@@ -174,17 +178,22 @@ class _Run:
 @contextlib.contextmanager
 def _started(count: int, shared: str | None) -> Iterator[list[_Worker]]:
     """Starts processes, forked of one that has imported TensorFlow and done nothing else."""
-    context: Any = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([_PRELOADED])
+    _start_server()
     threads = max(1, len(os.sched_getaffinity(0)) // count)
     workers: list[_Worker] = []
     try:
-        with _importable(), _short_temporary_folder():
-            workers += [_Worker(shared, threads) for _ in range(count)]
+        workers += [_Worker(shared, threads) for _ in range(count)]
         yield workers
     finally:
         for worker in workers:
             worker.stop()
+
+
+def _start_server() -> None:
+    """Starts the process that others are forked of, unless it runs; it ends with this one."""
+    forkserver.set_forkserver_preload([_PRELOADED])
+    with _importable(), _short_temporary_folder():
+        forkserver.ensure_running()
 
 
 @contextlib.contextmanager

@@ -134,11 +134,12 @@ def bound(parsed: gin_parsing.Parsed, setting: str) -> Any:
     return None if binding is None else binding.value
 
 
-def check(sweep: Sweep) -> list[jobs.Job]:
+def check(sweep: Sweep, prepare: Callable[[], None] = lambda: None) -> list[jobs.Job]:
     """Checks each point as a dry run of its export does, and makes jobs of them.
 
     Args:
       sweep: The points.
+      prepare: Is called when the first look, which needs no TensorFlow, has found no mistake.
 
     Returns:
       The jobs; those that share an encoder follow each other.
@@ -146,9 +147,9 @@ def check(sweep: Sweep) -> list[jobs.Job]:
     Raises:
       UserError: There are mistakes; all that were found are told, with the points' names.
     """
-    # The first look needs no TensorFlow, the second one does.
     resolved = _each(sweep, lambda index: _resolve(sweep, index))
     effects.require_different(sweep.names, sweep.points, [found.values for found in resolved])
+    prepare()
     export.import_tensorflow()
     with _quietly():
         made = _each(sweep, lambda index: _job(sweep, index, resolved[index]))

@@ -91,7 +91,9 @@ def _made(job: jobs.Job) -> states.State:
             _logger.info("%s", traceback.format_exc())
         if status == states.FAILED:
             found = {}
-            gc.collect()  # What TensorFlow says of objects when they go, belongs here, too.
+        # Functions and graphs are full of cycles, which would pile up; and what TensorFlow says of
+        # objects when they go, belongs here, too.
+        gc.collect()
     seconds = round(time.perf_counter() - start, 3)
     return states.State(
         job.name,

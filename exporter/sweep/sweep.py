@@ -8,7 +8,7 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gin
@@ -113,9 +113,11 @@ def run(configuration: config.Config) -> None:
         where=resolved.where(names.SETTING) or resolved.where(_POINTS) or "",
         search_paths=configuration.search_paths,
     )
+    dry_run = planning.bound(parts.exports, _DRY_RUN)
+    prepare = None if dry_run else getattr(sweep.launcher, "prepare", None)
     with _located(resolved):
-        planned = _plan(found, measures)
-    if planning.bound(parts.exports, _DRY_RUN):
+        planned = _plan(found, measures, prepare or (lambda: None))
+    if dry_run:
         print("\n".join(_described(found, planned)))
         return
     with _located(resolved):
@@ -132,9 +134,11 @@ def _located(resolved: config.Resolved) -> Iterator[None]:
         raise
 
 
-def _plan(found: planning.Sweep, measures: Sequence[scores.Measure]) -> _Planned:
+def _plan(
+    found: planning.Sweep, measures: Sequence[scores.Measure], prepare: Callable[[], None]
+) -> _Planned:
     with sharing.results():
-        planned = planning.check(found)
+        planned = planning.check(found, prepare)
         progress.tell(_PLANNING)  # What TensorFlow's import has told is over.
         if measures:
             planned = scores.planned(planned, measures)
