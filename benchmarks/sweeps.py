@@ -3,12 +3,14 @@
     python -m benchmarks.sweeps --planned=1000 --exported=100
 
 Exports are of `all`, verified, 2 poolers by as many sequence lengths, in as many processes as there
-are cores and memory for, and then a few in one process alone.
+are cores and memory for, and then a few in one process alone. Times are told in units of what
+`import tensorflow` takes, too, for machines differ.
 """
 
 from __future__ import annotations
 
 import pathlib
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ _ALONE = flags.DEFINE_integer(
     lower_bound=2,
 )
 _RUN = sources.ROOT / "tests" / "testdata" / "bert_tiny"
+_IMPORT = (sys.executable, "-c", "import tensorflow")
 _WAYS = ("equal_size", "longest_first", "first_only", "waterfall")
 _LONGEST = 128
 
@@ -62,11 +65,14 @@ def main(argv: Sequence[str]) -> None:
     del argv
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        imports = [processes.run(_IMPORT, folder / "log.txt").seconds for _ in range(3)]
+        unit = statistics.median(imports)
+        print(f"`import tensorflow`: {unit:.1f} s")
         planned = _run(folder, "planned", _PLANNED.value, "--dry_run")
-        print(f"{_PLANNED.value} points planned: {planned.seconds:.1f} s")
+        print(f"{_PLANNED.value} points planned: {_told(planned, unit)}")
         local = "--gin_params=sweep.launcher = @local()"
         exported = _run(folder, "exported", _EXPORTED.value, local)
-        print(f"{_EXPORTED.value} points exported: {exported.seconds:.1f} s")
+        print(f"{_EXPORTED.value} points exported: {_told(exported, unit)}")
         few, many = (_run(folder, f"of_{n}", n * _ALONE.value, "") for n in (1, 2))
         grown = (many.peak_bytes - few.peak_bytes) / _ALONE.value
         print(
@@ -74,6 +80,10 @@ def main(argv: Sequence[str]) -> None:
             f"{few.peak_bytes / 1e6:.0f} and {many.peak_bytes / 1e6:.0f} MB, "
             f"{grown / 1e6:.2f} MB a point"
         )
+
+
+def _told(usage: processes.Usage, unit: float) -> str:
+    return f"{usage.seconds:.1f} s, {usage.seconds / unit:.1f} imports"
 
 
 def _run(folder: pathlib.Path, name: str, points: int, *more: str) -> processes.Usage:

@@ -42,6 +42,9 @@ from exporter.sweep import launchers
 class Backwards:
     greeting: str = "hello"
 
+    def prepare(self):
+        print("preparing")
+
     def run(self, planned):
         print(self.greeting)
         for job in reversed(planned):
@@ -73,8 +76,15 @@ def test_a_launcher_of_others(
         "import launcher_of_others\nsweep.launcher = @launcher_of_others.backwards()\n"
         "backwards.greeting = %GREETING\nGREETING = 'good morning'"
     )
-    assert launch.run(["launch.py", *_arguments(tmp_path, text)]) == 0
-    assert capsys.readouterr().out.startswith("good morning\n3 exports in ")
+    arguments = _arguments(tmp_path, text)
+    # Nothing is begun of what will not be, or not be right.
+    assert launch.run(["launch.py", *arguments, "--dry_run"]) == 0
+    assert "preparing" not in capsys.readouterr().out
+    wrong = "--gin_params=preprocessing.default_seq_length = 'long'"
+    assert launch.run(["launch.py", *arguments, wrong]) == 2
+    assert "preparing" not in capsys.readouterr().out
+    assert launch.run(["launch.py", *arguments]) == 0
+    assert capsys.readouterr().out.startswith("preparing\ngood morning\n3 exports in ")
     ended = {name: written for name, (_, written) in _states(tmp_path).items()}
     assert sorted(ended, key=lambda name: ended[name]) == ["64", "32", "16"]
     # What is bound of the sweep is no part of its exports.
