@@ -7,10 +7,11 @@ import contextlib
 import dataclasses
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from typing import TYPE_CHECKING
 
 import gin
@@ -192,8 +193,19 @@ def _started(count: int, shared: str | None) -> Iterator[list[_Worker]]:
 def _start_server() -> None:
     """Starts the process that others are forked of, unless it runs; it ends with this one."""
     forkserver.set_forkserver_preload([_PRELOADED])
-    with _importable(), _short_temporary_folder():
+    with _importable(), _short_temporary_folder(), _deaf_to_interruptions():
         forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _deaf_to_interruptions() -> Iterator[None]:
+    """While open, what is started does not hear of a terminal's Ctrl-C; this process does later."""
+    resource_tracker.ensure_running()  # When that is started, Python unblocks the signal.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -96,6 +96,36 @@ def test_processes_end_when_the_launcher_is_killed(tmp_path: pathlib.Path) -> No
     os.close(worker)
 
 
+# While the process that others are forked of imports TensorFlow, which takes longer than that.
+_INTERRUPTED = """
+import multiprocessing, os, signal, sys, time
+from exporter.sweep import local
+local.Local().prepare()
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+time.sleep(0.5)
+os.killpg(0, signal.SIGINT)
+process = multiprocessing.get_context("forkserver").Process(target=os.getpid)
+process.start()
+process.join()
+sys.exit(process.exitcode)
+"""
+
+
+def test_an_interruption_is_the_launchers_alone() -> None:
+    paths = [str(pathlib.Path(local.__file__).parents[2]), *filter(None, sys.path)]
+    run = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert run.returncode == 0
+    assert "Traceback" not in run.stderr
+
+
 def test_processes_end_when_the_launcher_stops(tmp_path: pathlib.Path) -> None:
     events = local.Local(num_workers=2).run(
         [launcher_cases.job(tmp_path, name, "") for name in "ab"]
