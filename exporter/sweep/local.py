@@ -21,7 +21,7 @@ from exporter.sweep import jobs, launchers, scheduling
 if TYPE_CHECKING:
     from exporter.sweep.states import State
 
-_PRELOADED = "exporter.sweep.worker"
+_PRELOADED = ["exporter.sweep.server", "exporter.sweep.worker"]
 # What `multiprocessing` adds to it for a socket's path has 33 bytes.
 _LONGEST_FOLDER = 70
 _SHORT_FOLDER = "/tmp"
@@ -192,7 +192,7 @@ def _started(count: int, shared: str | None) -> Iterator[list[_Worker]]:
 
 def _start_server() -> None:
     """Starts the process that others are forked of, unless it runs; it ends with this one."""
-    forkserver.set_forkserver_preload([_PRELOADED])
+    forkserver.set_forkserver_preload(_PRELOADED)
     with _importable(), _short_temporary_folder(), _deaf_to_interruptions():
         forkserver.ensure_running()
 
