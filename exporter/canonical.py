@@ -28,7 +28,7 @@ except ImportError:  # An inner module of TensorFlow.
     fingerprinting = None
 
 _CONFIG = "config_proto"
-_GRAPH_FILE = "saved_model.pb"
+GRAPH_FILE = "saved_model.pb"
 _FINGERPRINT_FILE = "fingerprint.pb"
 # Numbered within their function, not in the process.
 _UNNAMED_INPUT = "unknown"
@@ -44,14 +44,23 @@ def canonicalize(path: str) -> None:
     Args:
       path: The folder of a SavedModel; a path that `tf.io.gfile` can write.
     """
-    graph_file = f"{path}/{_GRAPH_FILE}"
-    saved_model = saved_model_pb2.SavedModel.FromString(_read(graph_file))
+    saved_model = saved_model_pb2.SavedModel.FromString(_read(f"{path}/{GRAPH_FILE}"))
     for meta_graph in saved_model.meta_graphs:
         _renumber(meta_graph)
         _forget_process(meta_graph)
-    _write(graph_file, saved_model.SerializeToString(deterministic=True))
+    write_graph(path, saved_model)
     if tf.io.gfile.exists(f"{path}/{_FINGERPRINT_FILE}"):
         tf.io.gfile.remove(f"{path}/{_FINGERPRINT_FILE}")
+
+
+def write_graph(path: str, saved_model: saved_model_pb2.SavedModel) -> None:
+    """Writes a SavedModel's graph, equal ones as equal bytes.
+
+    Args:
+      path: The SavedModel's folder.
+      saved_model: The graph.
+    """
+    _write(f"{path}/{GRAPH_FILE}", saved_model.SerializeToString(deterministic=True))
 
 
 def _read(file: str) -> bytes:

@@ -41,13 +41,17 @@ class Built:
     restoration: restorations.Restoration
     architecture_key: Hashable
 
-    def key(self, plan: plans.Plan, *, with_values: bool = True) -> Hashable:
+    def key(
+        self, plan: plans.Plan, *, with_values: bool = True, with_length: bool = True
+    ) -> Hashable:
         """Returns what is equal for equal encoders that are exported with the same vocabulary.
 
         Args:
           plan: What is to be done.
           with_values: Whether the variables' values must be equal, too.
+          with_length: See `Text.key`; encoders take any length.
         """
+        del with_length
         graph = self.architecture_key, product_keys.common(plan)
         if not with_values:
             return graph
@@ -125,10 +129,20 @@ class Text:
         self._unused.clear()
         return tokenizer
 
-    def key(self, plan: plans.Plan, *, with_values: bool = True) -> Hashable:
-        """Returns what is equal where text is prepared in the same way; it has no values."""
-        options = repr(plan.chosen.preprocessing)
-        return product_keys.common(plan), options, self.source.seq_length
+    def key(
+        self, plan: plans.Plan, *, with_values: bool = True, with_length: bool = True
+    ) -> Hashable:
+        """Returns what is equal where text is prepared in the same way.
+
+        Args:
+          plan: What is to be done.
+          with_values: See `Built.key`; here there are none.
+          with_length: Whether the sequence length must be equal, too.
+        """
+        del with_values
+        options = dataclasses.replace(plan.chosen.preprocessing, default_seq_length=None)
+        length = self.source.seq_length if with_length else None
+        return product_keys.common(plan), repr(options), length
 
     def truncation(self) -> truncation.Truncation:
         """Returns how rows are truncated."""

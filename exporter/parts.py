@@ -15,6 +15,7 @@ from exporter import (
     errors,
     findings,
     ingredients,
+    length_patterns,
     manifests,
     model_cards,
     packing,
@@ -255,12 +256,41 @@ def _restoration(sources: Iterable[Ingredient]) -> restorations.Restoration | No
 
 
 def _key(
-    plan: plans.Plan, made: str, sources: Iterable[Ingredient], *, with_values: bool
+    plan: plans.Plan,
+    made: str,
+    sources: Iterable[Ingredient],
+    *,
+    with_values: bool,
+    with_length: bool = True,
 ) -> tuple[Hashable, ...]:
-    """Returns what decides a SavedModel, or its graph alone."""
+    """Returns what decides a SavedModel, or its graph alone, or that but for its length."""
     options = repr(plan.chosen.text_embedding) if made == "text_embedding" else None
-    parts = (source.key(plan, with_values=with_values) for source in sources)
+    parts = (s.key(plan, with_values=with_values, with_length=with_length) for s in sources)
     return (made, options, *parts)
+
+
+def _graph(
+    plan: plans.Plan,
+    sources: Sequence[Ingredient],
+    path: str,
+    made: str,
+    make: Callable[[], saved_models.Exportable],
+) -> dict[str, int]:
+    """Writes a SavedModel but for its fingerprint and the encoder's values.
+
+    Returns:
+      What `saved_models.write_graph` returns.
+    """
+
+    def trace() -> dict[str, int]:
+        return saved_models.write_graph(make(), path, _restoration(sources))
+
+    length = next((s.source.seq_length for s in sources if isinstance(s, ingredients.Text)), None)
+    # What is not traced must be verified.
+    if length is None or plan.chosen.verify == "off":
+        return trace()
+    key = _key(plan, made, sources, with_values=False, with_length=False)
+    return length_patterns.write(key, path, length, trace)
 
 
 def _save(
@@ -271,14 +301,9 @@ def _save(
     make: Callable[[], saved_models.Exportable],
 ) -> None:
     """Writes a SavedModel of an encoder, or takes the graph of another one with other values."""
-    restoration = _restoration(sources)
-    assert restoration is not None
-
-    def write() -> dict[str, int]:
-        return saved_models.write_graph(make(), path, restoration)
-
-    graph = products.make("graph", _key(plan, made, sources, with_values=False), path, write)
-    saved_models.complete(path, graph.said, restoration)
+    key = _key(plan, made, sources, with_values=False)
+    graph = products.make("graph", key, path, lambda: _graph(plan, sources, path, made, make))
+    saved_models.complete(path, graph.said, _restoration(sources))
 
 
 def _add_warmup(plan: plans.Plan, path: str) -> None:
@@ -302,16 +327,19 @@ def _write_encoder(plan: plans.Plan, built: ingredients.Built, path: str) -> Non
 
 def _write_preprocessing(plan: plans.Plan, text: ingredients.Text, path: str) -> None:
     options = plan.chosen.preprocessing
-    module = preprocessing.Preprocessing(
-        text.taken(),
-        default_seq_length=text.source.seq_length,
-        tokenize_with_offsets=options.tokenize_with_offsets,
-        max_segments=options.max_segments,
-        options=packing.Options(
-            text.truncation(), options.pad_to_longest, for_xla=options.pack_for_xla
-        ),
-    )
-    saved_models.write(module, path)
+
+    def make() -> preprocessing.Preprocessing:
+        return preprocessing.Preprocessing(
+            text.taken(),
+            default_seq_length=text.source.seq_length,
+            tokenize_with_offsets=options.tokenize_with_offsets,
+            max_segments=options.max_segments,
+            options=packing.Options(
+                text.truncation(), options.pad_to_longest, for_xla=options.pack_for_xla
+            ),
+        )
+
+    saved_models.complete(path, _graph(plan, [text], path, "preprocessing", make))
     if options.disable_assert:
         _require_no_assert(path)
 
