@@ -32,6 +32,9 @@ GRAPH_FILE = "saved_model.pb"
 _FINGERPRINT_FILE = "fingerprint.pb"
 # Numbered within their function, not in the process.
 _UNNAMED_INPUT = "unknown"
+# Counters that may have the same value, by accident: what they count.
+_OF_FUNCTIONS, _OF_VARIABLES, _OF_INPUTS = "functions", "variables", "inputs"
+_Number = tuple[str, int]
 _CAPTURED = (tf.resource.as_datatype_enum, tf.variant.as_datatype_enum)
 
 
@@ -77,7 +80,7 @@ def _renumber(meta_graph: meta_graph_pb2.MetaGraphDef) -> None:
     library = meta_graph.graph_def.library
     functions = _ordered(meta_graph)
     ranks = {number: rank for rank, number in enumerate(dict.fromkeys(_numbers(functions)))}
-    names = {f.signature.name: _ranked(f.signature.name, ranks) for f in functions}
+    names = {f.signature.name: _ranked(f.signature.name, ranks, _OF_FUNCTIONS) for f in functions}
     for function in functions:
         function.signature.name = names[function.signature.name]
         _rename_inputs(function, ranks)
@@ -147,14 +150,14 @@ def _split(name: str) -> tuple[str, int]:
     return (match[1], int(match[2])) if match else (name, -1)
 
 
-def _numbers(functions: Iterable[function_pb2.FunctionDef]) -> Iterator[int]:
-    """Yields the counters' values, in an order that does not depend on them."""
+def _numbers(functions: Iterable[function_pb2.FunctionDef]) -> Iterator[_Number]:
+    """Yields the counters and their values, in an order that does not depend on these."""
     for function in functions:
-        yield _split(function.signature.name)[1]
+        yield _OF_FUNCTIONS, _split(function.signature.name)[1]
         for name in _captured_inputs(function):
-            yield _split(name)[1]
+            yield _OF_VARIABLES, _split(name)[1]
         for value in _input_names(function):
-            yield int(value.s)
+            yield _OF_INPUTS, int(value.s)
 
 
 def _input_names(function: function_pb2.FunctionDef) -> Iterator[attr_value_pb2.AttrValue]:
@@ -174,17 +177,17 @@ def _captured_inputs(function: function_pb2.FunctionDef) -> list[str]:
     ]
 
 
-def _ranked(name: str, ranks: dict[int, int]) -> str:
+def _ranked(name: str, ranks: dict[_Number, int], counter: str) -> str:
     stem, number = _split(name)
-    return name if number < 0 else f"{stem}_{ranks[number]}"
+    return name if number < 0 else f"{stem}_{ranks[counter, number]}"
 
 
-def _rename_inputs(function: function_pb2.FunctionDef, ranks: dict[int, int]) -> None:
-    names = {name: _ranked(name, ranks) for name in _captured_inputs(function)}
+def _rename_inputs(function: function_pb2.FunctionDef, ranks: dict[_Number, int]) -> None:
+    names = {name: _ranked(name, ranks, _OF_VARIABLES) for name in _captured_inputs(function)}
     for arg in function.signature.input_arg:
         arg.name = names.get(arg.name, arg.name)
     for value in _input_names(function):
-        value.s = b"%d" % ranks[int(value.s)]
+        value.s = b"%d" % ranks[_OF_INPUTS, int(value.s)]
     for node in function.node_def:
         for i, name in enumerate(node.input):
             if name in names:

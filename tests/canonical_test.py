@@ -90,6 +90,21 @@ def test_another_process_and_folder(exports: dict[str, pathlib.Path]) -> None:
     _assert_equal(exports["first"], exports["other"])
 
 
+def test_counters_that_meet(tmp_path: pathlib.Path) -> None:
+    """In a process that did nothing else, functions have the numbers that variables have, too."""
+    flags = [
+        f"--sp_model_file={testing.TESTDATA}/spm/spm.model",
+        *("--tokenize_with_offsets", "--export_type=preprocessing", "--verify=off"),
+    ]
+    first, other = tmp_path / "first", tmp_path / "other"
+    command = [sys.executable, launch.__file__, *flags, f"--export_path={first}"]
+    subprocess.run(command, check=True)
+    for _ in range(29):
+        tf.function(lambda: 1)()
+    assert launch.run(["launch.py", *flags, f"--export_path={other}"]) == 0
+    _assert_equal(first, other)
+
+
 @pytest.mark.parametrize("part", ["encoder", "preprocessing", "text_embedding"])
 def test_fingerprint(exports: dict[str, pathlib.Path], part: str) -> None:
     path = str(exports["first"] / part)
