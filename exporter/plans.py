@@ -76,17 +76,19 @@ class Plan:
         Args:
           encoder: The encoder, or None if it was not built.
         """
-        num_embeddings, longest = None, None
+        num_embeddings, longest, num_types = None, None, None
         if encoder is not None:
             num_embeddings, longest = encoder.vocab_size, encoder.max_seq_length
+            num_types = encoder.type_vocab_size
         elif self.source is not None and not self.chosen.encoder.bypassed:
             num_embeddings = self._configured_vocab_size(self.source)
             longest = self.source.architecture.max_seq_length
+            num_types = getattr(self.source.architecture.encoder, "type_vocab_size", None)
         with_text = self.chosen.export_type in choices.WITH_TEXT
         found = self._warmup_mistakes(longest)
-        if encoder is not None and self.chosen.export_type in choices.WITH_PREPROCESSING:
+        if num_types is not None and self.chosen.export_type in choices.WITH_PREPROCESSING:
             max_segments = self.chosen.preprocessing.max_segments
-            found += cross_checks.segment_mistakes(max_segments, encoder.type_vocab_size)
+            found += cross_checks.segment_mistakes(max_segments, num_types)
         if encoder is not None and self.chosen.export_type in choices.WITH_EMBEDDING:
             found += text_embedding.mistakes(self.chosen.text_embedding, encoder)
         return found + cross_checks.mistakes(

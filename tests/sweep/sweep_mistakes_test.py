@@ -47,6 +47,20 @@ def _sweep(folder: pathlib.Path, text: str, *flags: str) -> int:
             ),
         ),
         (
+            (
+                "length/axis.name = 'preprocessing.max_segments'\n"
+                "length/axis.values = [1, 3]\npreprocessing.default_seq_length = 64"
+            ),
+            (
+                "error: restored_pooler-3, identity_pooler-3: preprocessing.max_segments must not "
+                "be larger than the number of types of segments that the encoder knows "
+                "(type_vocab_size): further segments' types would have no embedding.\n"
+                "  received: 3, with 2 types\n"
+                "  where:    {file}:16\n"
+                "  example:  preprocessing.max_segments = 2\n"
+            ),
+        ),
+        (
             "length/axis.values = [64, 700, 2]",
             (
                 "error: restored_pooler-700, identity_pooler-700: --default_seq_length must not be "
