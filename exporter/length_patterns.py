@@ -72,19 +72,19 @@ class _Family:
 
     def write(self, path: str, length: int, trace: Callable[[], Any]) -> Any:
         """As the function `write`."""
-        if len(self.traced) == _TRACED and self._places is not None:
-            return self._made(path, length)
+        places = self._places if len(self.traced) == _TRACED else None
+        if places is not None:
+            return self._made(path, length, places)
         said = trace()
         if len(self.traced) < _TRACED and all(length != one.length for one in self.traced):
             self.traced.append(_Traced.read(path, length, said))
         return said
 
-    def _made(self, path: str, length: int) -> Any:
-        assert self._places is not None
+    def _made(self, path: str, length: int, places: Mapping[_Place, int]) -> Any:
         first = self.traced[0]
         graph = saved_model_pb2.SavedModel()
         graph.CopyFrom(first.graph)
-        for place, more in self._places.items():
+        for place, more in places.items():
             _put(graph, place, length + more)
         for name, data in first.others.items():
             file = os.path.join(path, name)

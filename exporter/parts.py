@@ -155,6 +155,7 @@ class _Writing:
             self._write("text_embedding", "text_embedding", _write_text_embedding, built, text)
         if text is not None and kind in choices.WITH_PREPROCESSING:
             self._write("preprocessing", "preprocessing", _write_preprocessing, text)
+        # In the order of their folders, whichever was written first.
         for part in sorted(self.parts, key=lambda part: part.name):
             self._finish(part)
         if text is not None:
