@@ -47,7 +47,7 @@ def canonicalize(path: str) -> None:
     Args:
       path: The folder of a SavedModel; a path that `tf.io.gfile` can write.
     """
-    saved_model = saved_model_pb2.SavedModel.FromString(_read(f"{path}/{GRAPH_FILE}"))
+    saved_model = saved_model_pb2.SavedModel.FromString(read_file(f"{path}/{GRAPH_FILE}"))
     for meta_graph in saved_model.meta_graphs:
         _renumber(meta_graph)
         _forget_process(meta_graph)
@@ -63,15 +63,17 @@ def write_graph(path: str, saved_model: saved_model_pb2.SavedModel) -> None:
       path: The SavedModel's folder.
       saved_model: The graph.
     """
-    _write(f"{path}/{GRAPH_FILE}", saved_model.SerializeToString(deterministic=True))
+    write_file(f"{path}/{GRAPH_FILE}", saved_model.SerializeToString(deterministic=True))
 
 
-def _read(file: str) -> bytes:
+def read_file(file: str) -> bytes:
+    """Returns a file's bytes; a path that `tf.io.gfile` knows."""
     with tf.io.gfile.GFile(file, "rb") as stream:
         return stream.read()
 
 
-def _write(file: str, data: bytes) -> None:
+def write_file(file: str, data: bytes) -> None:
+    """Writes a file in a folder that exists."""
     with tf.io.gfile.GFile(file, "wb") as stream:
         stream.write(data)
 
@@ -239,7 +241,7 @@ def write_fingerprint(path: str) -> None:
     digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()
     # TensorFlow writes its random ones as decimal numbers of 128 bits, too.
     fingerprint.uuid = str(int.from_bytes(digest[:16], "big"))
-    _write(f"{path}/{_FINGERPRINT_FILE}", fingerprint.SerializeToString(deterministic=True))
+    write_file(f"{path}/{_FINGERPRINT_FILE}", fingerprint.SerializeToString(deterministic=True))
 
 
 def fingerprint_of_files(path: str) -> fingerprint_pb2.FingerprintDef | None:

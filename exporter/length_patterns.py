@@ -55,7 +55,7 @@ class _Traced:
     def read(cls, path: str, length: int, said: Any) -> _Traced:
         """Reads the files."""
         names = folder_entries.read(path).files
-        files = {name: _read(os.path.join(path, name)) for name in names}
+        files = {name: canonical.read_file(os.path.join(path, name)) for name in names}
         graph = saved_model_pb2.SavedModel.FromString(files.pop(canonical.GRAPH_FILE))
         return cls(length, said, graph, files)
 
@@ -89,8 +89,7 @@ class _Family:
         for name, data in first.others.items():
             file = os.path.join(path, name)
             tf.io.gfile.makedirs(os.path.dirname(file))
-            with tf.io.gfile.GFile(file, "wb") as stream:
-                stream.write(data)
+            canonical.write_file(file, data)
         canonical.write_graph(path, graph)
         return first.said
 
@@ -126,11 +125,6 @@ def write(key: Hashable, path: str, length: int, trace: Callable[[], Any]) -> An
         return trace()
     family = sharing.once("lengths", key, _Family, keep=_KEPT)
     return family.write(path, length, trace)
-
-
-def _read(file: str) -> bytes:
-    with tf.io.gfile.GFile(file, "rb") as stream:
-        return stream.read()
 
 
 def _differences(

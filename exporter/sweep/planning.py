@@ -134,12 +134,13 @@ def bound(parsed: gin_parsing.Parsed, setting: str) -> Any:
     return None if binding is None else binding.value
 
 
-def check(sweep: Sweep, prepare: Callable[[], None] = lambda: None) -> list[jobs.Job]:
+def check(sweep: Sweep, prepare: Callable[[], None] | None) -> list[jobs.Job]:
     """Checks each point as a dry run of its export does, and makes jobs of them.
 
     Args:
       sweep: The points.
-      prepare: Is called when the first look, which needs no TensorFlow, has found no mistake.
+      prepare: Is called when the first look, which needs no TensorFlow, has found no mistake; None
+        where nothing is to be.
 
     Returns:
       The jobs; those that share an encoder follow each other.
@@ -149,7 +150,8 @@ def check(sweep: Sweep, prepare: Callable[[], None] = lambda: None) -> list[jobs
     """
     resolved = _each(sweep, lambda index: _resolve(sweep, index))
     effects.require_different(sweep.names, sweep.points, [found.values for found in resolved])
-    prepare()
+    if prepare is not None:
+        prepare()
     export.import_tensorflow()
     with _quietly():
         made = _each(sweep, lambda index: _job(sweep, index, resolved[index]))

@@ -116,7 +116,7 @@ def run(configuration: config.Config) -> None:
     dry_run = planning.bound(parts.exports, _DRY_RUN)
     prepare = None if dry_run else getattr(sweep.launcher, "prepare", None)
     with _located(resolved):
-        planned = _plan(found, measures, prepare or (lambda: None))
+        planned = _plan(found, measures, prepare)
     if dry_run:
         print("\n".join(_described(found, planned)))
         return
@@ -135,7 +135,7 @@ def _located(resolved: config.Resolved) -> Iterator[None]:
 
 
 def _plan(
-    found: planning.Sweep, measures: Sequence[scores.Measure], prepare: Callable[[], None]
+    found: planning.Sweep, measures: Sequence[scores.Measure], prepare: Callable[[], None] | None
 ) -> _Planned:
     with sharing.results():
         planned = planning.check(found, prepare)
