@@ -329,7 +329,12 @@ LOADED = (
 
 
 def check(
-    name: str, path: str, *, quick: bool, batch: loaded_models.Inputs | None = None
+    name: str,
+    path: str,
+    *,
+    quick: bool,
+    batch: loaded_models.Inputs | None = None,
+    kept: bool = False,
 ) -> tuple[list[reports.Check], loaded_models.Model | None]:
     """Loads a SavedModel and checks its contract.
 
@@ -338,12 +343,13 @@ def check(
       path: Its folder.
       quick: Whether only clauses are checked that cost next to nothing.
       batch: The encoder inputs that most clauses look at; None for random ones.
+      kept: Whether the SavedModel is kept, see `loaded_models.load`.
 
     Returns:
       The checks, and the SavedModel; None where it cannot be loaded, which is a failed check.
     """
     try:
-        model = loaded_models.load(path, name, batch)
+        model = loaded_models.load(path, name, batch, kept=kept)
     except (*loaded_models.LOAD_ERRORS, errors.UserError) as error:
         look_at = "sizes and digests of the files, and whether it is one of the four kinds"
         return [reports.Check("loading", False, contracts.told(error), look_at=look_at)], None

@@ -90,7 +90,7 @@ def _shared(export_type: str, folder: str) -> Iterator[None]:
         return
     local = "://" not in folder
     try:
-        with sharing.results(folder if local else None):
+        with sharing.results(folder if local else None, several=False):
             yield
     finally:
         if local:

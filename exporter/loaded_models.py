@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 (registers the ops of preprocessing)
 
-from exporter import encoder_calls, errors, sample_texts
+from exporter import encoder_calls, errors, kept_models, sample_texts, sharing
 
 ENCODER, PREPROCESSING, TEXT_EMBEDDING = "encoder", "preprocessing", "text embedding"
 MLM = "encoder with MLM"
@@ -61,6 +60,7 @@ class Model:
       load_seconds: How long it took to load.
       given: The encoder inputs to be looked at, with the positions to be masked where these are
         known; None for random ones within what is known of the encoder by its variables' names.
+      kept: Whether it is kept for another one that is equal but for its values.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Model:
     loaded: Any
     load_seconds: float = 0.0
     given: Inputs | None = None
+    kept: bool = False
 
     @functools.cached_property
     def embeddings(self) -> Mapping[str, tuple[int, ...]]:
@@ -243,21 +244,21 @@ def _is_saved_model(path: str) -> bool:
     return tf.io.gfile.exists(file) or os.path.islink(file)
 
 
-def load(path: str, name: str = "", batch: Inputs | None = None) -> Model:
+def load(path: str, name: str = "", batch: Inputs | None = None, *, kept: bool = False) -> Model:
     """Loads a SavedModel.
 
     Args:
       path: Its folder.
       name: What it is called in the report; by default its kind.
       batch: The encoder inputs to be looked at.
+      kept: Whether it is kept for other exports of a sweep, see `kept_models.load`.
 
     Raises:
       One of LOAD_ERRORS: TensorFlow cannot load it.
       UserError: It is none of `KINDS`.
     """
-    start = time.perf_counter()
-    loaded = tf.saved_model.load(path)
-    seconds = time.perf_counter() - start
+    kept = kept and sharing.is_of_several()
+    loaded, seconds = kept_models.load(path) if kept else kept_models.load_anew(path)
     found = kind(loaded)
     if found is None:
         raise errors.UserError(
@@ -265,7 +266,7 @@ def load(path: str, name: str = "", batch: Inputs | None = None) -> Model:
             received=f"{path} with {', '.join(sorted(_public(loaded)))}",
             setting=_SETTING,
         )
-    return Model(name or found, path, found, loaded, seconds, batch)
+    return Model(name or found, path, found, loaded, seconds, batch, kept)
 
 
 @contextlib.contextmanager
@@ -293,18 +294,9 @@ def called_beside(model: Model) -> Iterator[None]:
 
 
 def release(model: Model) -> None:
-    """Frees the tables of a SavedModel that is not used any more.
-
-    TensorFlow keeps what a SavedModel's ops have made under a name until the process ends, and
-    each time that it is loaded under another one.
-
-    Args:
-      model: The SavedModel.
-    """
-    for part in tf.train.TrackableView(model.loaded).descendants():
-        handle = getattr(part, "resource_handle", None)
-        if handle is not None and not isinstance(part, tf.Variable):
-            tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=True)
+    """Frees the tables of a SavedModel that is not used any more, unless it is kept."""
+    if not model.kept:
+        kept_models.destroy_tables(kept_models.tables(model.loaded))
 
 
 def load_seconds(model: Model | None) -> float | None:

@@ -21,28 +21,35 @@ _Kept = collections.OrderedDict[Hashable, Any]
 # Gin, which says what is exported, is global, too.
 _kept: dict[str, _Kept] | None = None
 _folder: str | None = None
+_several = False
 
 
 @contextlib.contextmanager
-def results(folder: str | None = None) -> Iterator[None]:
+def results(folder: str | None = None, *, several: bool = True) -> Iterator[None]:
     """While open, `once` keeps results. What was kept is dropped at the end.
 
     Args:
       folder: Where files are kept that several exports have, see `shared_files`; None for nowhere.
+      several: Whether there are several exports, or one of several SavedModels.
     """
-    global _kept, _folder
-    before = _kept, _folder
-    _kept, _folder = {}, folder
+    global _kept, _folder, _several
+    before = _kept, _folder, _several
+    _kept, _folder, _several = {}, folder, several
     try:
         yield
     finally:
-        _kept, _folder = before
+        _kept, _folder, _several = before
         gc.collect()
 
 
 def is_open() -> bool:
     """Whether `once` keeps results."""
     return _kept is not None
+
+
+def is_of_several() -> bool:
+    """Whether `once` keeps results for other exports."""
+    return _several
 
 
 def folder() -> str | None:

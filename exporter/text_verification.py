@@ -108,7 +108,7 @@ def verify_text_embedding(
     """
     quick = level == "quick"
     with loaded_models.called_once(quick):
-        checks, model = contract_clauses.check("text embedding", path, quick=quick)
+        checks, model = contract_clauses.check("text embedding", path, quick=quick, kept=quick)
         if model is not None:
             checks += text_embedding_parity(
                 model, source, encoder, choices, quick=quick, expected=expected

@@ -95,7 +95,9 @@ def verify_encoder(path: str, source: EncoderSource, *, level: str) -> reports.R
             batch = {**source.quick_batch}
             if source.quick_outputs.positions is not None:
                 batch[encoder_calls.POSITIONS_NAME] = source.quick_outputs.positions
-        checks, model = contract_clauses.check("encoder", path, quick=quick, batch=batch)
+        checks, model = contract_clauses.check(
+            "encoder", path, quick=quick, batch=batch, kept=quick
+        )
         if model is not None:
             checks += encoder_parity(model, source, level=level)
     return reports.Report("encoder", tuple(checks), loaded_models.load_seconds(model))

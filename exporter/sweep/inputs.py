@@ -21,6 +21,8 @@ from exporter import (
 
 # No part of what the encoder is built from.
 _NOT_OF_ENCODERS = ("export", "preprocessing", "text_embedding", "tokenizer", "warmup", "checks")
+_NOT_OF_GRAPHS = ("export", "checks")
+_POOLER = "exporter.export.pooler = @"
 
 
 def lines(made_of: Mapping[str, Any]) -> list[str]:
@@ -61,10 +63,27 @@ def group(said: Sequence[str], plan: plans.Plan) -> str:
     """Returns a text that is equal for exports with the same encoder and checkpoint."""
     if plan.source is None:
         return plan.text.path
-    left_out = tuple(f"exporter.{name}." for name in _NOT_OF_ENCODERS)
-    kept = [line for line in said if not line.startswith(left_out)]
+    kept = _without(_NOT_OF_ENCODERS, said)
     prefix = plan.source.checkpoint.prefix
     return "\n".join([repr(plan.source.architecture.encoder.as_dict()), *kept, prefix])
+
+
+def graphs(said: Sequence[str]) -> str:
+    """Returns a text that is equal for exports of a group that differ in values alone."""
+    return "\n".join(_without(_NOT_OF_GRAPHS, said))
+
+
+def _without(left_out: Sequence[str], said: Sequence[str]) -> list[str]:
+    """Leaves out lines that say something of these parts, or of the pooler."""
+    parts = tuple(f"exporter.{name}." for name in left_out)
+    poolers = [line.removeprefix(_POOLER) for line in said if line.startswith(_POOLER)]
+    of_pooler = [f".{name.rpartition('/')[2].rpartition('.')[2]}." for name in poolers]
+    return [
+        line
+        for line in said
+        if not line.startswith(parts)
+        and not any(name in line.partition(" = ")[0] for name in of_pooler)
+    ]
 
 
 def weights(plan: plans.Plan) -> int:

@@ -82,7 +82,8 @@ class _Worker:
     def __init__(self, shared: str | None, threads: int) -> None:
         self._arguments = (shared, threads)
         self.job: jobs.Job | None = None
-        self.group: str | None = None
+        # What it has loaded.
+        self.last: jobs.Job | None = None
         self.start()
 
     def start(self) -> None:
@@ -92,11 +93,11 @@ class _Worker:
         self.process = context.Process(target=_work, args=(theirs, *self._arguments), daemon=True)
         self.process.start()
         theirs.close()
-        self.group = None
+        self.last = None
 
     def send(self, job: jobs.Job, *, wait: bool) -> None:
         """Gives it a job."""
-        self.job, self.group = job, job.group
+        self.job, self.last = job, job
         with contextlib.suppress(OSError):  # It was killed, which is seen when it should answer.
             self.connection.send((job, wait))
 
@@ -140,7 +141,7 @@ class _Run:
                 yield from self._ended(busy[ready])  # type: ignore[index]
 
     def _give(self, worker: _Worker) -> launchers.Event | None:
-        job, wait = self._queue.next(worker.group), False
+        job, wait = self._queue.next(worker.last), False
         if job is None and self._elsewhere:
             job, wait = self._elsewhere.pop(0), True
         if job is None:

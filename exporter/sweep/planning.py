@@ -12,7 +12,7 @@ from typing import Any
 import gin
 
 from exporter import config, errors, export, gin_files, gin_parsing, pretraining_gin
-from exporter.sweep import divided, effects, jobs, names, spaces, varied
+from exporter.sweep import divided, effects, jobs, names, scheduling, spaces, varied
 
 _EXPORT = "exporter.export"
 _PREPARED = ("export_path", "export_type", "pooler", "verify", "overwrite")
@@ -143,7 +143,7 @@ def check(sweep: Sweep, prepare: Callable[[], None] | None) -> list[jobs.Job]:
         where nothing is to be.
 
     Returns:
-      The jobs; those that share an encoder follow each other.
+      The jobs; those that share an encoder follow each other, and of these those that share graphs.
 
     Raises:
       UserError: There are mistakes; all that were found are told, with the points' names.
@@ -155,8 +155,7 @@ def check(sweep: Sweep, prepare: Callable[[], None] | None) -> list[jobs.Job]:
     export.import_tensorflow()
     with _quietly():
         made = _each(sweep, lambda index: _job(sweep, index, resolved[index]))
-    first = {job.group: index for index, job in reversed(list(enumerate(made)))}
-    return sorted(made, key=lambda job: first[job.group])
+    return scheduling.in_order(made)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +194,7 @@ def _job(sweep: Sweep, index: int, point: _Point) -> jobs.Job:
             bindings=divided.sources(point.statements),
             digest=inputs.digest(point.resolved, said, plan),
             group=inputs.group(said, plan),
+            graphs=inputs.graphs(said),
             weights=inputs.weights(plan),
             export_type=plan.chosen.export_type,
             reads=inputs.files(plan),

@@ -89,7 +89,7 @@ class _Worker:
       answer: What it is to answer.
       node: Where it is; None before it has started.
       job: What it runs.
-      group: What it has loaded.
+      last: What it has done last, and so has loaded.
     """
 
     actor: Any
@@ -97,11 +97,11 @@ class _Worker:
     answer: Any
     node: str | None = None
     job: jobs.Job | None = None
-    group: str | None = None
+    last: jobs.Job | None = None
 
     def send(self, job: jobs.Job, *, wait: bool) -> None:
         """Gives it a job."""
-        self.job, self.group = job, job.group
+        self.job, self.last = job, job
         self.answer = self.actor.run.remote(job, wait)
 
     @property
@@ -247,7 +247,7 @@ class _Run:
 
         from exporter.sweep import kept_texts
 
-        job, wait = self._queue.next(worker.group, worker.room), False
+        job, wait = self._queue.next(worker.last, worker.room), False
         fitting = [other for other in self._elsewhere if other.weights <= worker.room]
         if job is None and fitting:
             job, wait = fitting[0], True

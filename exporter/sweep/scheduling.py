@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from exporter.sweep import jobs
 
@@ -11,6 +11,9 @@ from exporter.sweep import jobs
 # for a tiny encoder and 2.47 GB for 0.44 GB of weights, verified, however many points there are.
 _BYTES = 800_000_000
 _TIMES_WEIGHTS = 4
+
+# Jobs of one group by their graphs.
+_Blocks = dict[str, collections.deque[jobs.Job]]
 
 
 def memory(weights: int) -> int:
@@ -22,6 +25,20 @@ def memory(weights: int) -> int:
     return _BYTES + _TIMES_WEIGHTS * weights
 
 
+def in_order(planned: Iterable[jobs.Job]) -> list[jobs.Job]:
+    """Returns the jobs so that those of a group, and of it those of equal graphs, are in turn."""
+    groups = _grouped(planned).values()
+    return [job for blocks in groups for block in blocks.values() for job in block]
+
+
+def _grouped(planned: Iterable[jobs.Job]) -> dict[str, _Blocks]:
+    groups: dict[str, _Blocks] = {}
+    for job in planned:
+        block = groups.setdefault(job.group, {}).setdefault(job.graphs, collections.deque())
+        block.append(job)
+    return groups
+
+
 class Queue:
     """Jobs by what they share: each process goes on with what it has loaded while there is more.
 
@@ -29,41 +46,68 @@ class Queue:
       planned: The jobs.
     """
 
-    def __init__(self, planned: Sequence[jobs.Job]) -> None:
-        self._groups: dict[str, collections.deque[jobs.Job]] = {}
-        for job in planned:
-            self._groups.setdefault(job.group, collections.deque()).append(job)
-        self._begun: set[str] = set()
+    def __init__(self, planned: Iterable[jobs.Job]) -> None:
+        # Nothing in it is empty.
+        self._groups = _grouped(planned)
+        self._begun_groups: set[str] = set()
+        self._begun_blocks: set[tuple[str, str]] = set()
 
-    def next(self, group: str | None, room: int | None = None) -> jobs.Job | None:
+    def next(self, last: jobs.Job | None, room: int | None = None) -> jobs.Job | None:
         """Takes a job.
 
         Args:
-          group: What the process has loaded.
+          last: What the process has done last, and so has loaded.
           room: The size of the largest checkpoint that it has memory for; None for any.
 
         Returns:
           None if there is no more.
         """
-        if group is not None and self._groups.get(group):
-            return self._groups[group].popleft()
-        rest = {
-            name: waiting
-            for name, waiting in self._groups.items()
-            if waiting and (room is None or waiting[0].weights <= room)
-        }
-        fresh = [name for name in rest if name not in self._begun]
-        if fresh:
-            self._begun.add(fresh[0])
-            return rest[fresh[0]].popleft()
-        # The other end: neighbours have most in common.
-        return max(rest.values(), key=len).pop() if rest else None
+        if last is not None and last.group in self._groups:
+            return self._take(last.group, last.graphs)
+        group = self._other(room)
+        return None if group is None else self._take(group)
 
     def put_back(self, job: jobs.Job) -> None:
         """Makes a job the next one of its group."""
-        self._groups[job.group].appendleft(job)
+        blocks = self._groups.get(job.group, {})
+        block = blocks.pop(job.graphs, collections.deque())
+        block.appendleft(job)
+        self._groups[job.group] = {job.graphs: block, **blocks}
+        self._begun_blocks.discard((job.group, job.graphs))
+
+    def _other(self, room: int | None) -> str | None:
+        """Returns a group that nobody has begun, or else the one with most graphs left."""
+        fitting = [
+            name
+            for name, blocks in self._groups.items()
+            if room is None or next(iter(blocks.values()))[0].weights <= room
+        ]
+        fresh = (name for name in fitting if name not in self._begun_groups)
+        return next(fresh, None) or max(
+            fitting, key=lambda name: len(self._groups[name]), default=None
+        )
+
+    def _take(self, group: str, graphs: str | None = None) -> jobs.Job:
+        """Takes a job of a group, of these graphs if there is one, else of some nobody has begun.
+
+        Two processes that begin the same graphs would both make them.
+        """
+        blocks = self._groups[group]
+        if graphs not in blocks:
+            fresh = (name for name in blocks if (group, name) not in self._begun_blocks)
+            graphs = next(fresh, None)
+        if graphs is None:
+            graphs = max(blocks, key=lambda name: len(blocks[name]))
+        self._begun_groups.add(group)
+        self._begun_blocks.add((group, graphs))
+        job = blocks[graphs].popleft()
+        if not blocks[graphs]:
+            del blocks[graphs]
+        if not blocks:
+            del self._groups[group]
+        return job
 
     def weights(self) -> list[int]:
         """Returns the sizes of the checkpoints of the jobs that wait, the largest first."""
-        waiting = (job.weights for group in self._groups.values() for job in group)
-        return sorted(waiting, reverse=True)
+        blocks = (block for group in self._groups.values() for block in group.values())
+        return sorted((job.weights for block in blocks for job in block), reverse=True)

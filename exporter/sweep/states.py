@@ -34,7 +34,7 @@ class State:
       seconds: How long it took.
       bytes: The size of all its files.
       saved_model_bytes: The size of its files `saved_model.pb`.
-      load_seconds: How long it took to load, where it was verified.
+      load_seconds: How long it took to load, where it was verified, or one of equal graphs.
       verification: "passed", "failed" or "off".
       checks_passed: How many checks passed.
       max_difference: The largest difference to its source.

@@ -86,7 +86,7 @@ def job(folder: pathlib.Path, name: str, text: str) -> jobs.Job:
         "tokenizer.do_lower_case = True"
     )
     sources = (gin_parsing.Source(bindings, "here"),)
-    return jobs.Job(name, f"{folder}/{name}", {}, sources, "digest", "group", 0)
+    return jobs.Job(name, f"{folder}/{name}", {}, sources, "digest", "group", "graphs", 0)
 
 
 @pytest.fixture(name="single", scope="session")

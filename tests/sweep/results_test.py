@@ -10,7 +10,7 @@ from exporter.sweep import jobs, results, states
 
 def test_an_axis_of_checkpoints_may_be_the_column_of_their_steps(tmp_path: pathlib.Path) -> None:
     planned = [
-        jobs.Job(name, f"{tmp_path}/{name}", {"step": step}, (), "digest", "group", 0)
+        jobs.Job(name, f"{tmp_path}/{name}", {"step": step}, (), "digest", "group", "graphs", 0)
         for name, step in {"a": 300, "b": "best", "c": 400}.items()
     ]
     known = {
