@@ -31,6 +31,7 @@ _RUN = sources.ROOT / "tests" / "testdata" / "bert_tiny"
 _IMPORT = (sys.executable, "-c", "import tensorflow")
 _WAYS = ("equal_size", "longest_first", "first_only", "waterfall")
 _LONGEST = 128
+_FEWEST = 2  # Points.
 
 
 def command(folder: pathlib.Path, points: int, *more: str) -> list[str]:
@@ -68,8 +69,11 @@ def main(argv: Sequence[str]) -> None:
         imports = [processes.run(_IMPORT, folder / "log.txt").seconds for _ in range(3)]
         unit = statistics.median(imports)
         print(f"`import tensorflow`: {unit:.1f} s")
-        planned = _run(folder, "planned", _PLANNED.value, "--dry_run")
-        print(f"{_PLANNED.value} points planned: {_told(planned, unit)}")
+        two, planned = (_run(folder, "p", n, "--dry_run") for n in (_FEWEST, _PLANNED.value))
+        print(
+            f"{_PLANNED.value} points planned: {_told(planned, unit)}; "
+            f"{planned.seconds - two.seconds:.1f} s more than {_FEWEST}"
+        )
         local = "--gin_params=sweep.launcher = @local()"
         exported = _run(folder, "exported", _EXPORTED.value, local)
         print(f"{_EXPORTED.value} points exported: {_told(exported, unit)}")

@@ -307,7 +307,7 @@ def _apply(statement: gin_parsing.Statement) -> None:
     try:
         if isinstance(statement, gin_parsing.Import):
             gin.parse_config(statement.text)
-        elif statement.preamble or any(gin_parsing.walk(statement.value)):
+        elif statement.preamble or statement.inside:
             gin.parse_config(f"{statement.preamble}{statement.text}")
         else:  # As gin does with what it has parsed; a sweep applies thousands.
             named = (statement.scope, statement.selector, statement.parameter)

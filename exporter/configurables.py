@@ -129,6 +129,7 @@ def find_one(selector: str) -> Configurable | None:
     return matches[0] if len(matches) == 1 else None
 
 
+@functools.cache
 def is_training_only(selector: str) -> bool:
     """Whether a name is in `TRAINING_ONLY`, with as many modules before it as one likes."""
     return any(f".{full}".endswith(f".{selector}") for full in TRAINING_ONLY)

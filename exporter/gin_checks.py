@@ -63,10 +63,8 @@ def used(bindings: Iterable[gin_parsing.Binding]) -> dict[str, configurables.Con
         if not binding.preamble:
             if binding.macro is None:
                 names.add(binding.selector)
-            references = gin_parsing.walk(binding.value)
-            names |= {
-                item.selector for item in references if isinstance(item, gin_parsing.Reference)
-            }
+            inside = binding.inside
+            names |= {item.selector for item in inside if isinstance(item, gin_parsing.Reference)}
     entries = [configurables.find_one(name) for name in sorted(names)]
     return {entry.selector: entry for entry in entries if entry is not None}
 
@@ -120,7 +118,7 @@ def _check_names(bindings: Iterable[gin_parsing.Binding], findings: Findings) ->
             entry = configurables.find_one(binding.selector)
             if entry and not entry.accepts(binding.parameter):
                 _refuse(binding, entry, findings)
-        for item in gin_parsing.walk(binding.value):
+        for item in binding.inside:
             if isinstance(item, gin_parsing.Reference):
                 _check_name(f"@{item.selector}", binding.where, unknown, findings.mistakes)
     findings.mistakes += [_unknown_name(name, places) for name, places in unknown.items()]

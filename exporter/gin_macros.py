@@ -99,7 +99,7 @@ def is_required(value: Any) -> bool:
 
 def _inside(binding: gin_parsing.Binding) -> Iterator[tuple[str, str]]:
     """Yields the macros in a binding's value: name and text. `@NAME/macro()` is one, too."""
-    for item in gin_parsing.walk(binding.value):
+    for item in binding.inside:
         if isinstance(item, gin_parsing.Macro):
             yield item.name, repr(item)
         elif item.selector in gin_parsing.MACRO_SELECTORS:

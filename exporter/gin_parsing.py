@@ -80,7 +80,8 @@ class Binding:
     preamble: str = ""
     recorded: bool = False
 
-    @property
+    # A sweep asks for these hundreds of times a point.
+    @functools.cached_property
     def macro(self) -> str | None:
         """The name of the macro that this defines, or None."""
         if not self.parameter:
@@ -88,11 +89,16 @@ class Binding:
         long_form = self.selector in MACRO_SELECTORS and self.parameter == "value"
         return self.scope if long_form else None
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """What stands left of the equals sign."""
         selector = _scoped(self.scope, self.selector)
         return f"{selector}.{self.parameter}" if self.parameter else selector
+
+    @functools.cached_property
+    def inside(self) -> tuple[Reference | Macro, ...]:
+        """The references and macros in its value."""
+        return tuple(walk(self.value))
 
     @property
     def text(self) -> str:

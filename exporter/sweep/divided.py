@@ -110,7 +110,7 @@ def _unused(bindings: Sequence[gin_parsing.Binding]) -> list[errors.UserError]:
     for binding in bindings:
         entry = configurables.find_one(binding.selector) if binding.macro is None else None
         if entry is None or binding.parameter not in objects.as_written(entry.selector):
-            for item in gin_parsing.walk(binding.value):
+            for item in binding.inside:
                 if isinstance(item, gin_parsing.Reference):
                     references.add((item.scope, _full(item.selector)))
         if entry is not None and _is_space(entry.selector):

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
@@ -16,7 +16,7 @@ from exporter.sweep import divided, effects, jobs, names, scheduling, spaces, va
 
 _EXPORT = "exporter.export"
 _PREPARED = ("export_path", "export_type", "pooler", "verify", "overwrite")
-_OVERWRITE = (gin_parsing.Source("exporter.export.overwrite = True", "the sweep"),)
+_WHERE = "the sweep"
 _SHOWN_MISTAKES = 20
 _SHOWN_NAMES = 3
 
@@ -39,23 +39,23 @@ class Sweep:
     shared: Sequence[gin_parsing.Statement]
     search_paths: tuple[str, ...]
 
-    def statements(
-        self, index: int, own: Iterable[gin_parsing.Source] = ()
-    ) -> list[gin_parsing.Statement]:
+    def statements(self, index: int) -> list[gin_parsing.Statement]:
         """Returns the whole configuration of a point.
 
         Args:
           index: Which point.
-          own: What is applied last.
 
         Raises:
           UserError: A value is no gin, or names a gin file that is none.
         """
+        path = f"{self.folder.rstrip('/')}/{self.names[index]}"
         found = list(self.shared)
         for said in self.own(index):
             found += said
-        for source in (*_of_each(f"{self.folder.rstrip('/')}/{self.names[index]}"), *own):
-            found += self._parsed(source)
+        found += [_of_export("export_path", path), _of_export("dry_run", False)]
+        # What an earlier run of the sweep has begun, this one may replace.
+        if gin_files.matching(f"{path}.record", jobs.STATE_FILE, "export.export_path"):
+            found.append(_of_export("overwrite", True))
         return found
 
     def own(self, index: int) -> list[tuple[gin_parsing.Statement, ...]]:
@@ -168,10 +168,7 @@ class _Point:
 
 
 def _resolve(sweep: Sweep, index: int) -> _Point:
-    record = f"{sweep.folder.rstrip('/')}/{sweep.names[index]}.record"
-    # What an earlier run of the sweep has begun, this one may replace.
-    known = gin_files.matching(record, jobs.STATE_FILE, "export.export_path")
-    statements = sweep.statements(index, _OVERWRITE if known else ())
+    statements = sweep.statements(index)
     resolved = config.resolve_parsed(gin_parsing.Parsed(statements), _EXPORT)
     errors.raise_all(effects.mistakes(sweep.points[index], sweep.own(index), resolved))
     return _Point(statements, resolved, effects.values(resolved))
@@ -245,11 +242,8 @@ def _source(choice: spaces.Choice) -> gin_parsing.Source:
     return gin_parsing.Source(f"{choice.setting} = {choice.value!r}", choice.where)
 
 
-def _of_each(path: str) -> tuple[gin_parsing.Source, ...]:
-    return (
-        gin_parsing.Source(f"exporter.export.export_path = {path!r}", "the sweep"),
-        gin_parsing.Source("exporter.export.dry_run = False", "the sweep"),
-    )
+def _of_export(parameter: str, value: Any) -> gin_parsing.Binding:
+    return gin_parsing.Binding("", _EXPORT, parameter, value, _WHERE)
 
 
 @contextlib.contextmanager
