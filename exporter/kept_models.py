@@ -32,14 +32,15 @@ class _Kept:
         weakref.finalize(self, destroy_tables, tables(self.root)).atexit = False
 
 
-def load(path: str) -> tuple[Any, float]:
-    """Loads a SavedModel, or restores its values in the last one that was loaded, if that is equal.
+def load(path: str, name: str) -> tuple[Any, float]:
+    """Loads a SavedModel, or restores its values in the last one of its name, if that is equal.
 
-    What was loaded is kept while `sharing.results` is open. Whoever loads the next one must not use
-    it any more.
+    What was loaded is kept while `sharing.results` is open. Whoever loads the next one of that name
+    must not use it any more.
 
     Args:
       path: Its folder.
+      name: Which of an export's it is.
 
     Returns:
       The root object, and how many seconds it took to load it or the one that is equal.
@@ -56,7 +57,7 @@ def load(path: str) -> tuple[Any, float]:
         fresh.append(load_anew(path))
         return _Kept(*fresh[0])
 
-    kept = sharing.once("loaded", key, loaded, keep=1)
+    kept = sharing.once(f"loaded {name}", key, loaded, keep=1)
     if not fresh:
         found = tf.train.Checkpoint(root=kept.root).read(f"{path}/{_VARIABLES}")
         found.assert_existing_objects_matched()  # As loading does.

@@ -258,7 +258,7 @@ def load(path: str, name: str = "", batch: Inputs | None = None, *, kept: bool =
       UserError: It is none of `KINDS`.
     """
     kept = kept and sharing.is_of_several()
-    loaded, seconds = kept_models.load(path) if kept else kept_models.load_anew(path)
+    loaded, seconds = kept_models.load(path, name) if kept else kept_models.load_anew(path)
     found = kind(loaded)
     if found is None:
         raise errors.UserError(

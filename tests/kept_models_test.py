@@ -24,6 +24,7 @@ from exporter import (
 )
 from tests import encoder_exports, testing
 
+_NAME = "encoder"
 _OTHER = encoder_exports.with_config(encoder_exports.BERT, num_layers=1)
 
 
@@ -84,9 +85,9 @@ def _verified(path: str, made: encoder_exports.Made, level: str = "quick") -> se
 
 def test_values_are_those_of_the_one_that_is_loaded(right: str, others: str) -> None:
     with sharing.results():
-        first, seconds = kept_models.load(right)
+        first, seconds = kept_models.load(right, _NAME)
         for path in (others, right, others):
-            root, said = kept_models.load(path)
+            root, said = kept_models.load(path, _NAME)
             assert root is first
             assert said == seconds > 0
             anew, _ = kept_models.load_anew(path)
@@ -135,7 +136,7 @@ def test_values_that_are_missing(
     with sharing.results():
         assert _verified(right, made) == set()
         with pytest.raises(tf.errors.NotFoundError, match="Key variables/7/"):
-            kept_models.load(str(tmp_path / "encoder"))
+            kept_models.load(str(tmp_path / "encoder"), _NAME)
         assert _verified(str(tmp_path / "encoder"), made) == {"loading"}
         assert _verified(right, made) == set()
 
@@ -159,8 +160,8 @@ def test_another_vocabulary_is_another_one(right: str, others: str, tmp_path: pa
     vocabulary.unlink()
     vocabulary.write_text("\n".join([*lines[:-1], "other"]), encoding="utf-8")
     with sharing.results():
-        first, _ = kept_models.load(others)
-        second, _ = kept_models.load(str(tmp_path / "encoder"))
+        first, _ = kept_models.load(others, _NAME)
+        second, _ = kept_models.load(str(tmp_path / "encoder"), _NAME)
     assert first is not second
     assert second.vocab_file.asset_path.numpy().decode() == str(vocabulary)
 
@@ -168,13 +169,23 @@ def test_another_vocabulary_is_another_one(right: str, others: str, tmp_path: pa
 def test_another_graph_takes_its_place(right: str, tmp_path: pathlib.Path) -> None:
     other = encoder_exports.make(testing.write_files(_OTHER, tmp_path)).write(tmp_path / "other")
     with sharing.results():
-        root, _ = kept_models.load(right)
+        root, _ = kept_models.load(right, _NAME)
         first = weakref.ref(root)
         del root
         gc.collect()
         assert first() is not None
-        assert len(kept_models.load(other)[0].variables) == 23
+        assert len(kept_models.load(other, _NAME)[0].variables) == 23
         assert first() is None
+
+
+def test_one_of_each_name_is_kept(right: str, others: str) -> None:
+    with sharing.results():
+        first, _ = kept_models.load(right, _NAME)
+        second, _ = kept_models.load(right, "text embedding")
+        assert first is not second
+        for path in (others, right):
+            assert kept_models.load(path, _NAME)[0] is first
+            assert kept_models.load(path, "text embedding")[0] is second
 
 
 def test_tables_go_with_it(tmp_path: pathlib.Path) -> None:
@@ -184,7 +195,7 @@ def test_tables_go_with_it(tmp_path: pathlib.Path) -> None:
     root = preprocessing.Preprocessing(tokenizer, default_seq_length=8)
     saved_models.write(root, str(tmp_path / "preprocessing"))
     with sharing.results():
-        loaded, _ = kept_models.load(str(tmp_path / "preprocessing"))
+        loaded, _ = kept_models.load(str(tmp_path / "preprocessing"), _NAME)
         handles = kept_models.tables(loaded)
         assert loaded(tf.constant(["the"]))["input_mask"].numpy().tolist() == [[1] * 3 + [0] * 5]
     assert len(handles) == 4
