@@ -64,4 +64,4 @@ def test_where_memory_is_short_smaller_ones_go_first() -> None:
 
 def test_memory() -> None:
     assert scheduling.memory(0) == 800_000_000
-    assert scheduling.memory(440_000_000) == 3_000_000_000
+    assert scheduling.memory(440_000_000) == 3_440_000_000
