@@ -54,23 +54,6 @@ class Exportable(tf.train.Checkpoint):
         return super()._trackable_children(save_type, **kwargs)
 
 
-def write(
-    module: Exportable, path: str, *, restoration: restorations.Restoration | None = None
-) -> None:
-    """Writes a SavedModel.
-
-    Args:
-      module: The root object. Its variables have values in memory, or `restoration` has them.
-      path: Where to write it; nobody may be using that yet.
-      restoration: The encoder's variables, with the stored values, copied from file to file, of
-        those that have any.
-
-    Raises:
-      UserError: A stored value is NaN or infinite.
-    """
-    complete(path, write_graph(module, path, restoration), restoration)
-
-
 def write_graph(
     module: Exportable, path: str, restoration: restorations.Restoration | None = None
 ) -> dict[str, int]:

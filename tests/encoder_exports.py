@@ -13,10 +13,9 @@ from exporter import (
     encoders,
     poolers,
     restorations,
-    saved_models,
     settings,
 )
-from tests import testing
+from tests import testing, written_models
 
 BERT = testing.Case(
     "bert",
@@ -51,7 +50,7 @@ class Made:
 
     def write(self, path: pathlib.Path | str) -> str:
         """Writes the SavedModel and returns its path."""
-        saved_models.write(self.module, str(path), restoration=self.restoration)
+        written_models.write(self.module, str(path), restoration=self.restoration)
         return str(path)
 
 

@@ -17,12 +17,11 @@ from exporter import (
     loaded_models,
     preprocessing,
     reports,
-    saved_models,
     sharing,
     tokenizers,
     verification,
 )
-from tests import encoder_exports, testing
+from tests import encoder_exports, testing, written_models
 
 _NAME = "encoder"
 _OTHER = encoder_exports.with_config(encoder_exports.BERT, num_layers=1)
@@ -193,7 +192,7 @@ def test_tables_go_with_it(tmp_path: pathlib.Path) -> None:
         vocab_file=str(testing.TESTDATA / "bert_tiny" / "vocab.txt"), do_lower_case=True
     )
     root = preprocessing.Preprocessing(tokenizer, default_seq_length=8)
-    saved_models.write(root, str(tmp_path / "preprocessing"))
+    written_models.write(root, str(tmp_path / "preprocessing"))
     with sharing.results():
         loaded, _ = kept_models.load(str(tmp_path / "preprocessing"), _NAME)
         handles = kept_models.tables(loaded)

@@ -23,7 +23,7 @@ from exporter import (
     text_verification,
     tokenizers,
 )
-from tests import encoder_exports, testing
+from tests import encoder_exports, testing, written_models
 
 ENCODER, PREPROCESSING, EMBEDDING, PAIR = "encoder", "preprocessing", "embedding", "pair"
 VOCABULARY = testing.TESTDATA / "bert_tiny" / "vocab.txt"
@@ -117,7 +117,7 @@ class Right:
         if base == ENCODER:
             self.made.write(path)
         elif base == PREPROCESSING:
-            saved_models.write(self.preprocessing(tokenize_with_offsets=True), str(path))
+            written_models.write(self.preprocessing(tokenize_with_offsets=True), str(path))
         elif base == EMBEDDING:
             write(self.embedding(), path, self.fitting)
         else:
@@ -129,7 +129,7 @@ class Right:
 
 def write(module: saved_models.Exportable, path: pathlib.Path, made: encoder_exports.Made) -> None:
     """Writes a SavedModel with the values of what it is made from."""
-    saved_models.write(module, str(path), restoration=made.restoration)
+    written_models.write(module, str(path), restoration=made.restoration)
 
 
 def copied(base: str, change: Callable[[pathlib.Path], None]) -> Plant:
@@ -253,7 +253,7 @@ def changed(base: str, edit: Callable[[Any], None]) -> Plant:
             module.all_the_same = list(module.variables)
         edit(module)
         if base == PREPROCESSING:
-            saved_models.write(module, str(path))
+            written_models.write(module, str(path))
         else:
             write(module, path, right.fitting)
 

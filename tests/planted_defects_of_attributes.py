@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import encoder_modules, saved_models
-from tests import testing
+from exporter import encoder_modules
+from tests import testing, written_models
 from tests.planted_defects import (
     EMBEDDING,
     ENCODER,
@@ -275,7 +275,7 @@ def _long_preprocessing(right: Right, path: pathlib.Path) -> None:
     shutil.copytree(right.path(PAIR), path)
     shutil.rmtree(path / "preprocessing")
     module = right.preprocessing(default_seq_length=64)
-    saved_models.write(module, str(path / "preprocessing"))
+    written_models.write(module, str(path / "preprocessing"))
 
 
 def _embedding_of_another_layer(right: Right, path: pathlib.Path) -> None:

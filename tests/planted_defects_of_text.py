@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import packing, preprocessing, saved_models, tokenizers, truncation
-from tests import testing
+from exporter import packing, preprocessing, tokenizers, truncation
+from tests import testing, written_models
 from tests.planted_defects import (
     EMBEDDING,
     PREPROCESSING,
@@ -132,7 +132,7 @@ def _made(**options: Any) -> Plant:
     """Returns what makes a preprocessing with other options."""
 
     def plant(right: Right, path: pathlib.Path) -> None:
-        saved_models.write(right.preprocessing(**options), str(path))
+        written_models.write(right.preprocessing(**options), str(path))
 
     return plant
 
@@ -140,7 +140,7 @@ def _made(**options: Any) -> Plant:
 def _cased(right: Right, path: pathlib.Path) -> None:
     tokenizer = tokenizers.make(vocab_file=str(VOCABULARY), do_lower_case=False)
     module = preprocessing.Preprocessing(tokenizer, default_seq_length=SEQ_LENGTH)
-    saved_models.write(module, str(path))
+    written_models.write(module, str(path))
 
 
 def _separator_off(right: Any, inputs: list[tf.RaggedTensor], seq_length: Any) -> Packed:
@@ -190,7 +190,7 @@ def _trace(right: Right, path: pathlib.Path) -> None:
             super().trace()
 
     module = Preprocessing(right.tokenizer, default_seq_length=SEQ_LENGTH)
-    saved_models.write(module, str(path))
+    written_models.write(module, str(path))
 
 
 def _lines_swapped(path: pathlib.Path) -> None:
@@ -202,7 +202,7 @@ def _lines_swapped(path: pathlib.Path) -> None:
 
 def _waterfall(right: Right, path: pathlib.Path) -> None:
     options = packing.Options(truncation=truncation.make("waterfall", 25))
-    saved_models.write(right.preprocessing(options=options), str(path))
+    written_models.write(right.preprocessing(options=options), str(path))
 
 
 def _spans_shifted(right: Right, path: pathlib.Path) -> None:
@@ -214,7 +214,7 @@ def _spans_shifted(right: Right, path: pathlib.Path) -> None:
         return [tokens, starts + 5, limits]
 
     module.tokenize_with_offsets.__call__ = tf.function(tokenize, autograph=False)
-    saved_models.write(module, str(path))
+    written_models.write(module, str(path))
 
 
 _PLACES, _KNOWN = "packing: [CLS], [SEP] and [PAD]", "packing: truncation in a known way"

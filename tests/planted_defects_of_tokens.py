@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import packing, saved_models
-from tests import testing
+from exporter import packing
+from tests import testing, written_models
 from tests.planted_defects import (
     EMBEDDING,
     PREPROCESSING,
@@ -73,7 +73,7 @@ def _other_lines_swapped(right: Right, path: pathlib.Path) -> None:
     module: Any = right.preprocessing()
     module.read_instead = module.vocab_file
     module.vocab_file = tf.saved_model.Asset(str(swapped))
-    saved_models.write(module, str(path))
+    written_models.write(module, str(path))
 
 
 def _shouting(right: Right, path: pathlib.Path) -> None:
@@ -82,7 +82,7 @@ def _shouting(right: Right, path: pathlib.Path) -> None:
     module.detokenize.__call__ = tf.function(
         lambda tokens: tf.strings.upper(put_together(tokens)), autograph=False
     )
-    saved_models.write(module, str(path))
+    written_models.write(module, str(path))
 
 
 def _word_changed(right: Right, path: pathlib.Path) -> None:

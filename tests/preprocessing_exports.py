@@ -18,7 +18,8 @@ import pytest
 import tensorflow as tf
 from official.nlp.modeling import layers
 
-from exporter import preprocessing, saved_models, tokenizers
+from exporter import preprocessing, tokenizers
+from tests import written_models
 
 TESTDATA = pathlib.Path(__file__).parent / "testdata"
 ROOT = pathlib.Path(__file__).parent.parent
@@ -81,7 +82,7 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Export]:
             tokenizer, default_seq_length=LENGTH, tokenize_with_offsets=True
         )
         folder = tmp_path_factory.mktemp("export")
-        saved_models.write(root, str(folder / "first"))
+        written_models.write(root, str(folder / "first"))
         shutil.rmtree(source_folder)
         (folder / "first").rename(folder / "moved")
         return Export(

@@ -14,11 +14,11 @@ from exporter import (
     packing,
     packing_reference,
     preprocessing,
-    saved_models,
     tokenizers,
     truncation,
 )
 from tests import preprocessing_exports as made
+from tests import written_models
 
 
 @pytest.fixture(scope="module", name="exports")
@@ -104,7 +104,7 @@ def _save(path: pathlib.Path, max_segments: int, options: packing.Options) -> An
         max_segments=max_segments,
         options=options,
     )
-    saved_models.write(root, str(path))
+    written_models.write(root, str(path))
     return tf.saved_model.load(str(path))
 
 

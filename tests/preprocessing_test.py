@@ -179,7 +179,9 @@ def test_equal_processes_write_equal_graphs(tmp_path: pathlib.Path) -> None:
             import exporter
             from exporter import preprocessing, saved_models, tokenizers
             tokenizer = tokenizers.WordpieceTokenizer(sys.argv[1] + "/vocab.txt", True)
-            saved_models.write(preprocessing.Preprocessing(tokenizer), sys.argv[1] + "/export")
+            path = sys.argv[1] + "/export"
+            keys = saved_models.write_graph(preprocessing.Preprocessing(tokenizer), path)
+            saved_models.complete(path, keys)
             """
         processes.append(made.start(code, str(folder)))
     for process in processes:

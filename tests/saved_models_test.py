@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from exporter import errors, poolers, saved_models
-from tests import encoder_exports, testing
+from tests import encoder_exports, testing, written_models
 
 _VARIABLES = "variables/variables"
 _SPEC = tf.TensorSpec([None], tf.float32, name="x")
@@ -68,7 +68,7 @@ def _contents(path: str) -> dict[str, np.ndarray]:
 
 class TestFromMemory:
     def test_what_is_written_can_be_used(self, tmp_path: pathlib.Path, scaling: _Scaling) -> None:
-        saved_models.write(scaling, f"{tmp_path}/export")
+        written_models.write(scaling, f"{tmp_path}/export")
         (tmp_path / "notes.txt").unlink()
         loaded = tf.saved_model.load(f"{tmp_path}/export")
         assert loaded([1.0, 2.0]).numpy().tolist() == [3.0, 6.0]
@@ -80,7 +80,7 @@ class TestFromMemory:
     def test_files_are_those_that_tf_hub_allows(
         self, tmp_path: pathlib.Path, scaling: _Scaling
     ) -> None:
-        saved_models.write(scaling, f"{tmp_path}/export")
+        written_models.write(scaling, f"{tmp_path}/export")
         files = (path for path in (tmp_path / "export").rglob("*") if path.is_file())
         assert {str(path.relative_to(tmp_path / "export")) for path in files} == {
             *("saved_model.pb", "fingerprint.pb", "assets/notes.txt"),
@@ -92,12 +92,12 @@ class TestFromMemory:
     ) -> None:
         """Once for each value of `training`, and once for the signature, which is saved first."""
         assert scaling.num_traces == 0
-        saved_models.write(scaling, f"{tmp_path}/export")
+        written_models.write(scaling, f"{tmp_path}/export")
         assert scaling.num_traces == 3
 
     def test_it_can_be_written_again(self, tmp_path: pathlib.Path, scaling: _Scaling) -> None:
         for name in ("first", "second"):
-            saved_models.write(scaling, f"{tmp_path}/{name}")
+            written_models.write(scaling, f"{tmp_path}/{name}")
             assert tf.saved_model.load(f"{tmp_path}/{name}")([1.0]).numpy() == [3.0]
 
 
@@ -176,7 +176,7 @@ class TestOps:
     def test_of_functions_and_their_functions(
         self, tmp_path: pathlib.Path, scaling: _Scaling
     ) -> None:
-        saved_models.write(scaling, f"{tmp_path}/export")
+        written_models.write(scaling, f"{tmp_path}/export")
         ops = saved_models.ops(f"{tmp_path}/export")
         assert ops["Assert"] == scaling.num_traces
         assert ops["Mul"] >= 3

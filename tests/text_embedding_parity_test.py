@@ -23,7 +23,7 @@ from exporter import (
     text_embedding,
     tokenizers,
 )
-from tests import encoder_exports, testing
+from tests import encoder_exports, testing, written_models
 from tests.conformance import comparison, goldens
 
 _VOCABULARY = testing.TESTDATA / "bert_tiny" / "vocab.txt"
@@ -75,7 +75,7 @@ class _Models:
         path = str(self.folder / f"text_embedding_{vector}")
         if not os.path.exists(path):
             root = self.root(vector=vector, num_layers=2)
-            saved_models.write(root, path, restoration=self.made.restoration)
+            written_models.write(root, path, restoration=self.made.restoration)
         return path
 
     def one_after_the_other(
@@ -125,7 +125,7 @@ def _models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], _Models
             max_segments=1,
             options=packing.Options(),
         )
-        saved_models.write(root, str(folder / "preprocessing"))
+        written_models.write(root, str(folder / "preprocessing"))
         preprocess = tf.saved_model.load(str(folder / "preprocessing"))
         if name in _EXPORTED:
             encoder = tf.saved_model.load(made.write(folder / "encoder"))
@@ -253,7 +253,7 @@ class TestFineTuning:
             made.encoder,
             seq_length=_SEQ_LENGTH,
         )
-        saved_models.write(root, str(tmp_path / "export"), restoration=made.restoration)
+        written_models.write(root, str(tmp_path / "export"), restoration=made.restoration)
         loaded = tf.saved_model.load(str(tmp_path / "export"))
         texts = tf.constant(_TEXTS)
         trained = [loaded(texts, training=True).numpy() for _ in range(2)]

@@ -12,12 +12,11 @@ from exporter import (
     packing,
     poolers,
     restorations,
-    saved_models,
     text_embedding,
     tokenizers,
     truncation,
 )
-from tests import encoder_exports, preprocessing_exports
+from tests import encoder_exports, preprocessing_exports, written_models
 
 _TEXTS = ["the value of a list", "", "the " * 60]
 _LENGTH = 16
@@ -39,7 +38,7 @@ def _path(tmp_path_factory: pytest.TempPathFactory) -> str:
         options=packing.Options(truncation.make("head_and_tail", 25), pad_to_longest=True),
     )
     path = str(tmp_path_factory.mktemp("text_embedding"))
-    saved_models.write(module, path, restoration=restoration)
+    written_models.write(module, path, restoration=restoration)
     return path
 
 
