@@ -48,9 +48,9 @@ def load(path: str, name: str) -> tuple[Any, float]:
     Raises:
       What `tf.saved_model.load` raises.
     """
-    names = folder_entries.read(path).files
-    read = [name for name in names if name == canonical.GRAPH_FILE or name.startswith(_ASSETS)]
-    key = tuple((name, products.digest(os.path.join(path, name))["sha256"]) for name in read)
+    files = folder_entries.read(path).files
+    read = [file for file in files if file == canonical.GRAPH_FILE or file.startswith(_ASSETS)]
+    key = tuple((file, products.digest(os.path.join(path, file))["sha256"]) for file in read)
     fresh = []
 
     def loaded() -> _Kept:
