@@ -20,6 +20,9 @@ from exporter import canonical, folder_entries, products, sharing
 _VARIABLES = "variables/variables"
 _ASSETS = "assets/"
 
+# The SavedModels of an export that are kept, one of each.
+NAMES = ("encoder", "text embedding")
+
 
 @dataclasses.dataclass(eq=False)
 class _Kept:
@@ -40,7 +43,7 @@ def load(path: str, name: str) -> tuple[Any, float]:
 
     Args:
       path: Its folder.
-      name: Which of an export's it is.
+      name: Which of `NAMES` it is.
 
     Returns:
       The root object, and how many seconds it took to load it or the one that is equal.
@@ -57,11 +60,17 @@ def load(path: str, name: str) -> tuple[Any, float]:
         fresh.append(load_anew(path))
         return _Kept(*fresh[0])
 
-    kept = sharing.once(f"loaded {name}", key, loaded, keep=1)
+    kept = sharing.once(_kind(name), key, loaded, keep=1)
     if not fresh:
         found = tf.train.Checkpoint(root=kept.root).read(f"{path}/{_VARIABLES}")
         found.assert_existing_objects_matched()  # As loading does.
     return kept.root, kept.seconds
+
+
+def drop() -> None:
+    """Drops all that is kept: its memory is another's."""
+    for name in NAMES:
+        sharing.drop(_kind(name))
 
 
 def load_anew(path: str) -> tuple[Any, float]:
@@ -89,3 +98,7 @@ def destroy_tables(handles: list[tf.Tensor]) -> None:
     """
     for handle in handles:
         tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=True)
+
+
+def _kind(name: str) -> str:
+    return f"loaded {name}"

@@ -82,6 +82,13 @@ def once(kind: str, key: Hashable, make: Callable[[], _Result], *, keep: int = 4
     return result
 
 
+def drop(kind: str) -> None:
+    """Drops what `once` keeps of a kind."""
+    if _kept is not None and kind in _kept:
+        del _kept[kind]
+        gc.collect()
+
+
 @functools.lru_cache(maxsize=1000)
 def _plain(path: str, device: int, inode: int) -> str:
     """Returns a path without links, which planning a thousand exports asks for ten thousand times.

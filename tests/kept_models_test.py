@@ -187,6 +187,16 @@ def test_one_of_each_name_is_kept(right: str, others: str) -> None:
             assert kept_models.load(path, "text embedding")[0] is second
 
 
+def test_it_goes_when_its_memory_is_anothers(right: str) -> None:
+    with sharing.results():
+        root, _ = kept_models.load(right, _NAME)
+        first = weakref.ref(root)
+        del root
+        kept_models.drop()
+        assert first() is None
+        kept_models.drop()
+
+
 def test_tables_go_with_it(tmp_path: pathlib.Path) -> None:
     tokenizer = tokenizers.make(
         vocab_file=str(testing.TESTDATA / "bert_tiny" / "vocab.txt"), do_lower_case=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -156,8 +157,12 @@ def exported(path: str, seq_length: int | None) -> Arm:
     def mlm(inputs: masked_words.Inputs) -> np.ndarray:
         return encoder.mlm(_constants(inputs))["mlm_logits"].numpy()
 
+    def prepare(columns: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+        return pack([tokenize(column) for column in columns], length)
+
+    _release_with(prepare, preprocessing)
     arm = Arm(
-        prepare=lambda columns: pack([tokenize(column) for column in columns], length),
+        prepare=prepare,
         seq_length=length,
         encode=encoder,
         embed=_exported_embedder(os.path.join(path, _TEXT_EMBEDDING)),
@@ -177,12 +182,22 @@ def _exported_embedder(path: str) -> Callable[[tf.Tensor], tf.Tensor] | None:
     """The text embedding, which is loaded when it is first called; None where there is none."""
     if not tf.io.gfile.exists(os.path.join(path, "saved_model.pb")):
         return None
-    load = functools.cache(loaded_models.load)
+
+    @functools.cache
+    def load() -> loaded_models.Model:
+        model = loaded_models.load(path)
+        _release_with(embed, model)
+        return model
 
     def embed(texts: tf.Tensor) -> tf.Tensor:
-        return load(path).loaded(texts)
+        return load().loaded(texts)
 
     return embed
+
+
+def _release_with(function: Callable[..., Any], model: loaded_models.Model) -> None:
+    """Has a SavedModel's tables freed with the function that calls it."""
+    weakref.finalize(function, loaded_models.release, model).atexit = False
 
 
 def _unknown_id(preprocessing: loaded_models.Model) -> int | None:

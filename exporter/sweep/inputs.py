@@ -20,8 +20,22 @@ from exporter import (
 )
 
 # No part of what the encoder is built from.
-_NOT_OF_ENCODERS = ("export", "preprocessing", "text_embedding", "tokenizer", "warmup", "checks")
-_NOT_OF_GRAPHS = ("export", "checks")
+_NOT_OF_ENCODERS = (
+    "export.",
+    "preprocessing.",
+    "text_embedding.",
+    "tokenizer.",
+    "warmup.",
+    "checks.",
+)
+# Of which checkpoint the values are, the group says.
+_NOT_OF_GRAPHS = (
+    "export.pooler",
+    "export.verify",
+    "checks.",
+    "checkpoint.",
+    "pretraining.checkpoint",
+)
 _POOLER = "exporter.export.pooler = @"
 
 
@@ -69,13 +83,13 @@ def group(said: Sequence[str], plan: plans.Plan) -> str:
 
 
 def graphs(said: Sequence[str]) -> str:
-    """Returns a text that is equal for exports of a group that differ in values alone."""
+    """Returns a text that is equal for exports of an encoder that differ in values alone."""
     return "\n".join(_without(_NOT_OF_GRAPHS, said))
 
 
 def _without(left_out: Sequence[str], said: Sequence[str]) -> list[str]:
-    """Leaves out lines that say something of these parts, or of the pooler."""
-    parts = tuple(f"exporter.{name}." for name in left_out)
+    """Leaves out lines that begin so, and those that say something of the pooler."""
+    parts = tuple(f"exporter.{name}" for name in left_out)
     poolers = [line.removeprefix(_POOLER) for line in said if line.startswith(_POOLER)]
     of_pooler = [f".{name.rpartition('/')[2].rpartition('.')[2]}." for name in poolers]
     return [

@@ -29,7 +29,8 @@ class Job:
       bindings: Its whole configuration, as gin text.
       digest: A hexadecimal number that is another for another configuration or other inputs.
       group: What is equal for exports that share an encoder.
-      graphs: What is equal for those of a group that share graphs, too: only their values differ.
+      graphs: What is equal for those that share graphs, too: where the encoders are equal, only
+        their values differ.
       weights: The size of the checkpoint's files in bytes, or 0.
       reads: Files that it is made of.
       export_type: As `exporter.export.export` takes it.

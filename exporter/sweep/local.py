@@ -82,7 +82,7 @@ class _Worker:
     def __init__(self, shared: str | None, threads: int) -> None:
         self._arguments = (shared, threads)
         self.job: jobs.Job | None = None
-        # What it has loaded.
+        # The job that it has run last, of which it has much loaded.
         self.last: jobs.Job | None = None
         self.start()
 
@@ -141,6 +141,8 @@ class _Run:
                 yield from self._ended(busy[ready])  # type: ignore[index]
 
     def _give(self, worker: _Worker) -> launchers.Event | None:
+        if not worker.process.is_alive():  # It was killed when it had nothing to do.
+            worker.start()
         job, wait = self._queue.next(worker.last), False
         if job is None and self._elsewhere:
             job, wait = self._elsewhere.pop(0), True
@@ -155,8 +157,13 @@ class _Run:
         worker.job = None
         alive, state = worker.answer()
         if not alive:
-            state = self._lost(job, worker.process.exitcode)
+            status = worker.process.exitcode
             worker.start()
+            state = self._lost(job, status)
+            if state is None:
+                yield launchers.Event(
+                    job, note=f"its process ended with status {status}, to be tried again"
+                )
         elif state is None:
             self._elsewhere.append(job)
             yield launchers.Event(job, waits=True)

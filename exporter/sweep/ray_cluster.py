@@ -210,8 +210,10 @@ class _Run:
                     self._dismiss(worker)  # Its room is another's.
                 else:
                     yield given
-            if not self._workers and not self._waiting():
-                return
+            if not self._workers:
+                if not self._waiting():
+                    return
+                continue
             answers = {worker.answer: worker for worker in self._workers}
             ready, _ = ray.wait(list(answers), num_returns=1, timeout=_PATIENCE)
             if not ready and not any(worker.node for worker in self._workers):
@@ -233,14 +235,16 @@ class _Run:
         return sorted([*self._queue.weights(), *(j.weights for j in self._elsewhere)], reverse=True)
 
     def _ask_for_workers(self) -> None:
-        free = sum(worker.job is None for worker in self._workers)
-        for weights in self._waiting()[free:]:
-            if len(self._workers) >= self._limit:
-                break
+        waiting = self._waiting()
+        free = (worker for worker in self._workers if worker.job is None)
+        for worker in sorted(free, key=lambda worker: worker.room):
+            fitting = next((weights for weights in waiting if weights <= worker.room), None)
+            if fitting is not None:
+                waiting.remove(fitting)
+            elif worker.node is None:
+                self._dismiss(worker)  # It has nothing to do when it starts.
+        for weights in waiting[: self._limit - len(self._workers)]:
             self._workers.append(self._hire.worker(weights))
-        # Some that have not started may have nothing left to do.
-        for worker in [w for w in self._workers if w.node is None][len(self._waiting()) :]:
-            self._dismiss(worker)
 
     def _give(self, worker: _Worker) -> launchers.Event | None:
         import tensorflow as tf

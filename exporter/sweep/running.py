@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from exporter import config, errors, folder_locks, folders, manifests, sharing
+from exporter import config, errors, folder_locks, folders, kept_models, manifests, sharing
 from exporter.sweep import jobs, kept_texts, run_logs, states
 
 LOG = "log.txt"
@@ -79,8 +79,7 @@ def _made(job: jobs.Job) -> states.State:
     with run_logs.opened(f"{job.record}/{LOG}"):
         try:
             _export(job)
-            scores = {n: s for measure in job.measures for n, s in measure.of(job.path).items()}
-            found = {"scores": scores, **_found(job)}
+            found = {"scores": _measured(job), **_found(job)}
             _require_lasting(job)
         except (errors.UserError, errors.VerificationError) as error:
             status, message, stops = states.FAILED, str(error), kept_texts.is_no_room(error)
@@ -112,6 +111,13 @@ def _export(job: jobs.Job) -> None:
     resolved.apply()
     resolved.run()
     resolved.record(job.record)
+
+
+def _measured(job: jobs.Job) -> dict[str, float]:
+    """Measures what is asked for of an export that is complete."""
+    if job.measures:
+        kept_models.drop()  # What is measured is loaded once more.
+    return {name: s for measure in job.measures for name, s in measure.of(job.path).items()}
 
 
 def _found(job: jobs.Job) -> dict[str, Any]:

@@ -26,9 +26,12 @@ def memory(weights: int) -> int:
 
 
 def in_order(planned: Iterable[jobs.Job]) -> list[jobs.Job]:
-    """Returns the jobs so that those of a group, and of it those of equal graphs, are in turn."""
-    groups = _grouped(planned).values()
-    return [job for blocks in groups for block in blocks.values() for job in block]
+    """Returns the jobs in the order in which one process would take them."""
+    queue = Queue(planned)
+    found: list[jobs.Job] = []
+    while (job := queue.next(found[-1] if found else None)) is not None:
+        found.append(job)
+    return found
 
 
 def _grouped(planned: Iterable[jobs.Job]) -> dict[str, _Blocks]:
@@ -65,27 +68,33 @@ class Queue:
         if last is not None and last.group in self._groups:
             return self._take(last.group, last.graphs)
         group = self._other(room)
-        return None if group is None else self._take(group)
+        if group is None:
+            return None
+        goes_on = last is not None and (group, last.graphs) not in self._begun_blocks
+        return self._take(group, last.graphs if last is not None and goes_on else None)
 
     def put_back(self, job: jobs.Job) -> None:
-        """Makes a job the next one of its group."""
+        """Makes a job the next one of its group that is begun."""
         blocks = self._groups.get(job.group, {})
         block = blocks.pop(job.graphs, collections.deque())
+        if not block:  # Else somebody may be at it.
+            self._begun_blocks.discard((job.group, job.graphs))
         block.appendleft(job)
         self._groups[job.group] = {job.graphs: block, **blocks}
-        self._begun_blocks.discard((job.group, job.graphs))
 
     def _other(self, room: int | None) -> str | None:
         """Returns a group that nobody has begun, or else the one with most graphs left."""
-        fitting = [
+        fitting = (
             name
             for name, blocks in self._groups.items()
             if room is None or next(iter(blocks.values()))[0].weights <= room
-        ]
-        fresh = (name for name in fitting if name not in self._begun_groups)
-        return next(fresh, None) or max(
-            fitting, key=lambda name: len(self._groups[name]), default=None
         )
+        begun = []
+        for name in fitting:
+            if name not in self._begun_groups:
+                return name
+            begun.append(name)
+        return max(begun, key=lambda name: len(self._groups[name]), default=None)
 
     def _take(self, group: str, graphs: str | None = None) -> jobs.Job:
         """Takes a job of a group, of these graphs if there is one, else of some nobody has begun.

@@ -56,7 +56,7 @@ class Throughput:
         import tensorflow as tf
         import tensorflow_text  # noqa: F401  Registers the ops.
 
-        from exporter import mlm_scores
+        from exporter import kept_models, mlm_scores
 
         sentences = itertools.islice(itertools.cycle(mlm_scores.SENTENCES), self.batch_size)
         texts = tf.constant(list(sentences))
@@ -64,12 +64,15 @@ class Throughput:
         inputs = dict.fromkeys(models, texts)
         if _ENCODER in models:
             inputs[_ENCODER] = models[_PREPROCESSING](texts)
-        return {
+        found = {
             f"{part}.texts_per_second": round(
                 self.batch_size / self._median_seconds(model, inputs[part]), 3
             )
             for part, model in models.items()
         }
+        for model in models.values():
+            kept_models.destroy_tables(kept_models.tables(model))
+        return found
 
     def _median_seconds(self, call: Callable[[Any], object], argument: Any) -> float:
         call(argument)  # Traced functions are made ready by the first call.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import os
 import pathlib
 
 import gin
@@ -11,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import launch
-from exporter import choices, plans, settings
+from exporter import choices, loaded_models, plans, settings
 from exporter.evaluation import frozen_arms, methods
 from tests import testing
 
@@ -137,3 +139,19 @@ def test_special_tokens_and_the_unknown_one_are_kept(
     assert exported.tokens.mask_id == lines.index("[MASK]")
     assert exported.tokens.kept == {lines.index(name) for name in names}
     assert baseline.tokens == exported.tokens
+
+
+def test_tables_are_freed_with_an_arm(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = []
+
+    def release(model: loaded_models.Model) -> None:
+        released.append(os.path.basename(model.path))
+
+    monkeypatch.setattr(loaded_models, "release", release)
+    arm = frozen_arms.exported(str(path), _SEQ_LENGTH)
+    arm.vectors(_TEXTS, "text_embedding")
+    gc.collect()
+    assert released == []
+    del arm
+    gc.collect()
+    assert sorted(released) == ["preprocessing", "text_embedding"]

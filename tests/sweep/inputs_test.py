@@ -31,6 +31,15 @@ def test_poolers_do_not_change_graphs(of_pooler: list[str]) -> None:
     assert inputs.graphs(said) == f"{_ENCODER}\n{_LENGTH}"
 
 
+def test_nor_do_checkpoints() -> None:
+    said = [
+        "exporter.checkpoint.weights = 'ema'",
+        "exporter.pretraining.checkpoint = 1000",
+        _LENGTH,
+    ]
+    assert inputs.graphs(said) == _LENGTH
+
+
 def test_what_else_is_said_may() -> None:
-    said = ["exporter.checkpoint.weights = 'ema'", "exporter.text_embedding.vector = 'first_token'"]
+    said = ["exporter.export.export_type = 'all'", "exporter.text_embedding.vector = 'first_token'"]
     assert inputs.graphs(said) == "\n".join(said)

@@ -18,7 +18,7 @@ import pytest
 
 import launch
 from exporter import folder_locks, manifests, shared_files, sharing
-from exporter.sweep import kept_texts, launchers, local, monitor, states
+from exporter.sweep import jobs, kept_texts, launchers, local, monitor, states
 from tests.sweep import launcher_cases
 
 _FILES = f"""
@@ -138,6 +138,34 @@ def test_it_is_waited_for_after_all_else(
         *([f"held: 1/2 done, 0 running, {waiting}"] if isinstance(launcher, local.Local) else []),
         "held: 2/2 done, 0 running",
     ]
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_line_that_changes_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(monitor.time, "monotonic", lambda: now[0])
+    planned = [jobs.Job(name, "", {}, (), "", "", "", 0) for name in "abc"]
+    stream = _Terminal()
+    shown = monitor.Monitor(3, 2, stream)
+    shown.see(launchers.Event(planned[0]))
+    for job, seconds, status in zip(planned, (50.0, 4000.0), ("succeeded", "failed"), strict=False):
+        now[0] = seconds
+        message = "error: a rule\n  received: this" if status == "failed" else None
+        state = states.State(job.name, status, "", {}, message=message, seconds=seconds)
+        shown.see(launchers.Event(job, state))
+    shown.end()
+    assert stream.getvalue() == (
+        "\r\x1b[K2/5 done, 1 running, 0 failed"
+        "\r\x1b[K3/5 done, 0 running, 0 failed, 1 min 40 s left"
+        "\r\x1b[Kb: failed in 4000.0 s: error: a rule\n"
+        "\r\x1b[K4/5 done, 0 running, 1 failed, 33 min 20 s left\n"
+    )
+    now[0] = 20000.0
+    assert shown.line().endswith(", 2 h 46 min left")
 
 
 def test_what_is_changed_before_it_is_complete_has_failed(tmp_path: pathlib.Path) -> None:

@@ -49,6 +49,8 @@ def test_what_a_killed_process_did_is_done_again(
         "killed": status,
         "other": "succeeded",
     }
+    told = [(event.job.name, event.note) for event in events if event.note is not None]
+    assert told == [("killed", "its process ended with status -9, to be tried again")] * 2
     assert ended["killed"] == states.read(planned[0].record)
     if status == "failed":
         assert ended["killed"].message == (
@@ -58,6 +60,18 @@ def test_what_a_killed_process_did_is_done_again(
         [".shared", "killed.record", "other", "other.record"]
         + (["killed"] if status == "succeeded" else [])
     )
+
+
+def test_a_process_that_is_killed_between_two_exports_costs_none(tmp_path: pathlib.Path) -> None:
+    planned = [launcher_cases.job(tmp_path / "out", name, "") for name in "ab"]
+    ended = []
+    for event in local.Local(num_workers=1, retries=0).run(planned):
+        if event.state is not None:
+            ended.append((event.job.name, event.state.status))
+            for process in local.multiprocessing.active_children():
+                process.kill()
+                process.join()
+    assert ended == [("a", "succeeded"), ("b", "succeeded")]
 
 
 # An export that does not end by itself.
@@ -144,7 +158,7 @@ def test_as_many_processes_as_there_are_cores_and_memory_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
-    planned = [jobs.Job("a", "", {}, (), "", "", weights) for weights in (0, 440_000_000)]
-    for available, expected in ((1, 1), (8_000_000_000, 3), (1_000_000_000_000, 16)):
+    planned = [jobs.Job("a", "", {}, (), "", "", "", weights) for weights in (0, 440_000_000)]
+    for available, expected in ((1, 1), (8_000_000_000, 2), (1_000_000_000_000, 16)):
         monkeypatch.setattr(local, "_available_memory", lambda available=available: available)
         assert local._affordable(planned) == expected

@@ -16,7 +16,7 @@ import pytest
 
 import launch
 from exporter import errors
-from exporter.sweep import ray_cluster, ray_sessions, states
+from exporter.sweep import jobs, ray_cluster, ray_sessions, scheduling, states
 from tests import layers
 from tests.sweep import launcher_cases, ray_nodes
 from tests.sweep.launcher_cases import single_exports, sweep_once  # noqa: F401 (fixtures)
@@ -156,3 +156,38 @@ def test_a_cluster_of_its_own_ends_with_the_launcher(
         *("16", "32", "64", "16.record", "32.record", "64.record"),
         *("results.csv", "results.html", "results.jsonl"),
     }
+
+
+class _Hire:
+    """Starts no processes."""
+
+    count = 2
+
+    def worker(self, weights: int) -> ray_cluster._Worker:
+        return ray_cluster._Worker(None, weights, None)
+
+
+@pytest.mark.parametrize(
+    ("rooms", "waiting", "expected"),
+    [
+        ([], [3, 1], [3, 1]),
+        ([], [5], [5]),
+        ([1], [3, 1], [1, 3]),  # For the small job there is one; it has no room for the large one.
+        ([1], [3], [3]),
+        ([3], [3, 1], [3, 1]),
+        ([3, 1], [3, 2], [3, 2]),
+        ([3, 3], [1], [3]),
+        ([2], [], []),
+    ],
+)
+def test_processes_are_asked_for_where_none_has_room(
+    rooms: list[int], waiting: list[int], expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "kill", lambda actor, no_restart: None)
+    planned = [jobs.Job(str(n), "", {}, (), "", "", "", n) for n in waiting]
+    run = ray_cluster._Run(scheduling.Queue(planned), _Hire(), 2)
+    run._workers += [_Hire().worker(room) for room in rooms]
+    run._ask_for_workers()
+    assert [worker.room for worker in run._workers] == expected

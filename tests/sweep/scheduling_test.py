@@ -8,8 +8,8 @@ from exporter.sweep import jobs, scheduling
 
 
 def _job(name: str, weights: int = 0) -> jobs.Job:
-    """Makes a job of a group and of graphs: the first letter of its name, and the first two."""
-    return jobs.Job(name, "", {}, (), "", name[0], name[:2], weights)
+    """Makes a job of a group and of graphs: the first letter of its name, and the second."""
+    return jobs.Job(name, "", {}, (), "", name[0], name[1], weights)
 
 
 def _names(given: Iterable[jobs.Job | None]) -> list[str | None]:
@@ -47,8 +47,15 @@ def test_the_last_graphs_are_shared_out() -> None:
 
 def test_jobs_in_order() -> None:
     planned = [_job(name) for name in ("xa1", "ya1", "xb1", "xa2", "yb1", "ya2")]
-    expected = ["xa1", "xa2", "xb1", "ya1", "ya2", "yb1"]
+    # Of the next group, the graphs that the last one has ended with come first.
+    expected = ["xa1", "xa2", "xb1", "yb1", "ya1", "ya2"]
     assert _names(scheduling.in_order(planned)) == expected
+
+
+def test_graphs_that_another_process_has_begun_are_left_to_it() -> None:
+    queue = scheduling.Queue([_job(name) for name in ("xa1", "ya1", "ya2", "yb1")])
+    one, other = queue.next(None), queue.next(None)
+    assert _names([one, other, queue.next(one)]) == ["xa1", "ya1", "yb1"]
 
 
 def test_where_memory_is_short_smaller_ones_go_first() -> None:

@@ -20,7 +20,7 @@ def exported(tmp_path: pathlib.Path) -> jobs.Job:
     path.mkdir()
     (path / "saved_model.pb").write_bytes(b"graph")
     manifests.write(str(path), {})
-    job = jobs.Job("a", str(path), {"x": [1, None]}, (), "d1", "", 0)
+    job = jobs.Job("a", str(path), {"x": [1, None]}, (), "d1", "", "", 0)
     found = {"files": states.files(job.path), "manifests": states.manifest_digests(job.path)}
     states.write(job.record, states.State("a", states.SUCCEEDED, "d1", job.values, **found))
     return job
@@ -43,7 +43,7 @@ def test_written_and_read(job: jobs.Job) -> None:
 
 
 def test_missing(tmp_path: pathlib.Path) -> None:
-    assert _why(jobs.Job("b", f"{tmp_path}/b", {}, (), "d1", "", 0)) == "missing"
+    assert _why(jobs.Job("b", f"{tmp_path}/b", {}, (), "d1", "", "", 0)) == "missing"
 
 
 def test_changed(job: jobs.Job) -> None:
