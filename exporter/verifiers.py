@@ -87,7 +87,7 @@ class Verification:
 
     def prepare_text_embedding(self) -> None:
         """Does what can be done before it is written."""
-        gc.collect()  # What was loaded before needs its memory no more.
+        gc.collect()  # What was loaded before, and is not kept, needs its memory no more.
         _ = self._vectors
 
     def text_embedding(self, path: str) -> reports.Report:

@@ -1,7 +1,8 @@
 """A sweep's results: one typed record a point, as JSON lines, as CSV and on a page of HTML.
 
-pandas.read_json("results.jsonl", lines=True)
-pandas.read_csv("results.csv")
+    pandas.read_json("results.jsonl", lines=True, dtype=False)
+
+In CSV all is text, of which readers guess the types: a name of digits becomes a number.
 """
 
 from __future__ import annotations
