@@ -95,6 +95,25 @@ def test_a_launcher_of_others(
         assert other not in without_folders
 
 
+def test_a_storage_that_has_neither_links_nor_locks(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = _arguments(tmp_path)
+    storage = f"--export_path=file://{tmp_path}/storage"
+    for flags in (arguments, [*arguments, storage]):
+        assert launch.run(["launch.py", *flags]) == 0
+    assert sorted(os.listdir(tmp_path / "storage")) == sorted(os.listdir(tmp_path / "out"))
+    for name in ("16", "32", "64"):
+        found = launcher_cases.files(tmp_path / "storage" / name)
+        assert found == launcher_cases.files(tmp_path / "out" / name)
+        assert os.stat(tmp_path / "storage" / name / "assets" / "vocab.txt").st_nlink == 1
+    shutil.rmtree(tmp_path / "storage" / "32")
+    capsys.readouterr()
+    assert launch.run(["launch.py", *arguments, storage]) == 0
+    told = capsys.readouterr().out
+    assert told == f"3 exports in file://{tmp_path}/storage: 1 succeeded, 2 skipped, 0 failed\n"
+
+
 def test_another_sweep_makes_the_same_export(tmp_path: pathlib.Path) -> None:
     job = launcher_cases.job(tmp_path / "out", "more", "preprocessing.default_seq_length = 8")
     os.makedirs(job.record)
