@@ -53,7 +53,8 @@ class Launcher(Protocol):
         A job that fails is no exception. When the generator is closed, nothing goes on.
 
         Args:
-          planned: The jobs; those that share an encoder follow each other.
+          planned: The jobs; those that share an encoder follow each other, and of these those that
+            share graphs.
         """
         ...
 

@@ -12,7 +12,7 @@ from typing import Any
 import gin
 
 from exporter import config, errors, export, gin_files, gin_parsing, pretraining_gin
-from exporter.sweep import divided, effects, jobs, names, scheduling, spaces, varied
+from exporter.sweep import divided, effects, jobs, names, spaces, varied
 
 _EXPORT = "exporter.export"
 _PREPARED = ("export_path", "export_type", "pooler", "verify", "overwrite")
@@ -143,7 +143,7 @@ def check(sweep: Sweep, prepare: Callable[[], None] | None) -> list[jobs.Job]:
         where nothing is to be.
 
     Returns:
-      The jobs; those that share an encoder follow each other, and of these those that share graphs.
+      The jobs, in the points' order.
 
     Raises:
       UserError: There are mistakes; all that were found are told, with the points' names.
@@ -154,8 +154,7 @@ def check(sweep: Sweep, prepare: Callable[[], None] | None) -> list[jobs.Job]:
         prepare()
     export.import_tensorflow()
     with _quietly():
-        made = _each(sweep, lambda index: _job(sweep, index, resolved[index]))
-    return scheduling.in_order(made)
+        return _each(sweep, lambda index: _job(sweep, index, resolved[index]))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,7 @@ from exporter.sweep import (
     objects,
     planning,
     ray_cluster,  # noqa: F401 (registers itself)
+    scheduling,
     scores,
     spaces,
 )
@@ -193,7 +194,7 @@ class _Course:
           UserError: There is no room, or the launcher cannot go on.
         """
         progress.tell(_RUNNING)
-        events = launcher.run(self._planned.wanted)
+        events = launcher.run(scheduling.in_order(self._planned.wanted))
         try:
             for event in events:
                 self._see(event)
