@@ -37,6 +37,7 @@ _NOT_OF_GRAPHS = (
     "pretraining.checkpoint",
 )
 _POOLER = "exporter.export.pooler = @"
+_OF_POOLERS = re.compile(r"([^ =]*/)?exporter\.\w+_pooler\.")
 
 
 def lines(made_of: Mapping[str, Any]) -> list[str]:
@@ -88,7 +89,11 @@ def graphs(said: Sequence[str]) -> str:
 
 
 def _without(left_out: Sequence[str], said: Sequence[str]) -> list[str]:
-    """Leaves out lines that begin so, and those that say something of the pooler."""
+    """Leaves out lines that begin so, and those that say something of poolers.
+
+    These are the exporter's own, whichever of them the export has, for other points may have the
+    others; and the one that it has.
+    """
     parts = tuple(f"exporter.{name}" for name in left_out)
     poolers = [line.removeprefix(_POOLER) for line in said if line.startswith(_POOLER)]
     of_pooler = [f".{name.rpartition('/')[2].rpartition('.')[2]}." for name in poolers]
@@ -96,6 +101,7 @@ def _without(left_out: Sequence[str], said: Sequence[str]) -> list[str]:
         line
         for line in said
         if not line.startswith(parts)
+        and not _OF_POOLERS.match(line)
         and not any(name in line.partition(" = ")[0] for name in of_pooler)
     ]
 

@@ -24,6 +24,12 @@ _ENCODER = "exporter.encoder.encoder_config_file = 'encoder.yaml'"
             "exporter.export.pooler = @a/initialized_pooler",
             "exporter.export.verify = 'full'",
         ],
+        [  # What is said of a pooler that only other points have.
+            "exporter.export.pooler = @restored_pooler",
+            "exporter.next_sentence_pooler.head = 'next'",
+            "s/exporter.initialized_pooler.seed = 3",
+        ],
+        ["exporter.export.pooler = @my_poolers.mine", "my_poolers.mine.scale = 2"],
     ],
 )
 def test_poolers_do_not_change_graphs(of_pooler: list[str]) -> None:
